@@ -1,0 +1,1 @@
+"""The Python client of ligserve; it needs no torch."""

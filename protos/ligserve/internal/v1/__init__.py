@@ -1,0 +1,1 @@
+"""Messages between the front and its worker processes. Not public."""

@@ -1,0 +1,1 @@
+"""The server: a gRPC front, and the workers behind it."""

@@ -1,0 +1,1 @@
+"""Everything that runs beside a model: the engine, quadrature, explainers and models."""
