@@ -111,7 +111,9 @@ class UnimplementedError(ServeError):
 class RetryableError(ServeError):
     """The same request may succeed later."""
 
-    def __init__(self, message: str, *, reason: str, retry_after_s: float | None = None, **metadata: str) -> None:
+    def __init__(
+        self, message: str, *, reason: str, retry_after_s: float | None = None, **metadata: str
+    ) -> None:
         super().__init__(message, reason=reason, **metadata)
         self.retry_after_s = retry_after_s
 

@@ -1,0 +1,1 @@
+"""The engine: points of many requests, packed into batches."""

@@ -1,0 +1,1 @@
+"""Explainers: what a request asks, as paths and targets, and the answer, as events."""

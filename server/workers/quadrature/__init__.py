@@ -1,0 +1,1 @@
+"""Quadrature rules along a path, fixed and adaptive."""
