@@ -1,0 +1,44 @@
+"""A loaded model as ModelService shows it."""
+
+from ligserve.server.workers.explainers import PLANNERS
+from ligserve.server.workers.explainers.baselines import supported_baselines
+from ligserve.server.workers.explainers.moved_layer import supported_layers
+from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.v1 import explanation_pb2, model_service_pb2
+
+
+def describe(model: LoadedModel) -> model_service_pb2.Model:
+    """Everything but the workers that hold it."""
+    network = model.network
+    return model_service_pb2.Model(
+        name=model.name,
+        revision=model.revision,
+        architecture=type(network).__name__,
+        model_type=network.config.model_type,
+        labels=model.labels,
+        num_logits=model.num_logits,
+        max_tokens=model.max_tokens,
+        dtype=str(network.dtype).removeprefix("torch."),
+        parameters=network.num_parameters(),
+        explainers=[_support(name, model) for name in PLANNERS],
+    )
+
+
+def _support(explainer: str, model: LoadedModel) -> model_service_pb2.ExplainerSupport:
+    refusals = {
+        explanation_pb2.CONVENTION_LIBRARY: model.library_refusal,
+        explanation_pb2.CONVENTION_FAITHFUL: model.faithful_refusal,
+    }
+    conventions = [convention for convention, refusal in refusals.items() if not refusal]
+    layers = {layer for convention in conventions for layer in supported_layers(model, convention)}
+    return model_service_pb2.ExplainerSupport(
+        explainer=explainer,
+        conventions=conventions,
+        embedding_layers=sorted(layers),
+        baselines=supported_baselines(model),
+        refusals=[
+            f"{explanation_pb2.Convention.Name(convention).removeprefix('CONVENTION_')}: {refusal}"
+            for convention, refusal in refusals.items()
+            if refusal
+        ],
+    )

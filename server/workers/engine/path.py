@@ -1,0 +1,159 @@
+"""A path and its points: the unit that the engine schedules."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from ligserve.server.workers.engine.outputs import ClassOutput
+from ligserve.server.workers.models.loaded import LoadedModel, RowInputs
+from ligserve.server.workers.quadrature import NodeValue, QuadratureRule
+
+
+class PathListener(Protocol):
+    """Whoever asked for a path; called in the engine's thread."""
+
+    def predicted(self, logits: Tensor) -> Sequence[ClassOutput]:
+        """Before the path's first gradient: (C,) logits of the input; returns what is explained.
+
+        May raise ServeError, which ends the path.
+        """
+        ...
+
+    def points_done(self, path: "Path") -> None:
+        """A batch with points of the path is done."""
+        ...
+
+    def round_done(self, path: "Path") -> None:
+        """A round is closed and its estimate is there; more rounds follow."""
+        ...
+
+    def finished(self, path: "Path") -> None:
+        """The rule is satisfied; the estimate is final."""
+        ...
+
+    def failed(self, error: Exception) -> None:
+        """The path cannot be finished."""
+        ...
+
+
+@dataclass(frozen=True)
+class PathSpec:
+    """What a path is, before any of it is computed.
+
+    Attributes:
+        model: the model.
+        layer: the layer whose output moves.
+        row: inputs of the end of the path, kept along it.
+        baseline_row: inputs whose layer output is the start of the path.
+        zeroed: (T,) bool, positions whose start is the zero vector; None for none.
+        prediction_row: inputs of the prediction, where they differ from `row`.
+    """
+
+    model: LoadedModel
+    layer: nn.Module
+    row: RowInputs
+    baseline_row: RowInputs
+    zeroed: Tensor | None = None
+    prediction_row: RowInputs | None = None
+
+    @property
+    def length(self) -> int:
+        """T, the number of tokens."""
+        return int(self.row["input_ids"].shape[0])
+
+    @property
+    def batch_key(self) -> tuple[object, ...]:
+        """Points with equal keys can share a batch."""
+        length = None if self.model.pads_safely else self.length
+        return (self.model.name, id(self.layer), tuple(sorted(self.row)), length)
+
+
+@dataclass
+class PathCost:
+    """What a path has cost so far."""
+
+    points: int = 0
+    rows: int = 0
+    tokens: int = 0
+    batches: int = 0
+
+
+class Path:
+    """A path on its way: which points are due, which are done.
+
+    Args:
+        deadline: time.monotonic() at which an answer must be out; None for none.
+    """
+
+    def __init__(
+        self, spec: PathSpec, rule: QuadratureRule, listener: PathListener, deadline: float | None
+    ) -> None:
+        self.spec = spec
+        self.rule = rule
+        self.listener = listener
+        self.deadline = deadline
+        self.cost = PathCost()
+        self.outputs: Sequence[ClassOutput] | None = None
+        self.ends: tuple[Tensor, Tensor] | None = None
+        self.cut_by_deadline = False
+        self._due = rule.start()
+        self._planned = len(self._due)
+        self._missing = set(self._due)
+        self._cancelled = False
+
+    @property
+    def due(self) -> Sequence[float]:
+        """Alphas that wait for a batch."""
+        return self._due
+
+    @property
+    def planned(self) -> int:
+        """Points done and asked for so far."""
+        return self._planned
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits for this path any more."""
+        return self._cancelled
+
+    def cancel(self) -> None:
+        """Give the path up; its points leave at the next batch. From any thread."""
+        self._cancelled = True
+
+    def take(self, count: int) -> list[float]:
+        """The next `count` alphas, for a batch."""
+        taken, self._due = self._due[:count], self._due[count:]
+        return taken
+
+    def deliver(self, values: Sequence[tuple[float, NodeValue]]) -> None:
+        """Take the values of a batch; tell the listener what follows from them."""
+        for alpha, value in values:
+            self.rule.add(alpha, value)
+            self._missing.discard(alpha)
+        self.cost.points += len(values)
+        self.listener.points_done(self)
+        if not self._missing:
+            self._close_round()
+
+    def _close_round(self) -> None:
+        self._due = self.rule.advance()
+        self._planned += len(self._due)
+        self._missing = set(self._due)
+        if self._due:
+            self.listener.round_done(self)
+        else:
+            self.listener.finished(self)
+
+    @property
+    def finished(self) -> bool:
+        """Whether no point is left."""
+        return not self._missing
+
+    def stop_early(self) -> None:
+        """The deadline is near: what the last round gave is the answer."""
+        self.cut_by_deadline = True
+        self._due = []
+        self._missing = set()
+        self.listener.finished(self)

@@ -1,0 +1,110 @@
+"""Which classes a request means."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import Tensor
+
+from ligserve.server.errors import FieldViolation, InvalidArgumentError
+from ligserve.server.workers.engine.outputs import ClassOutput, probabilities
+from ligserve.v1 import explanation_pb2, explanation_service_pb2
+
+# A list of all classes in an error message ends here.
+_LISTED_CLASSES = 20
+
+
+class ClassTargets:
+    """The targets of a classification request, checked against a model's labels.
+
+    Args:
+        labels: one per logit.
+        targets: as asked for; none means the predicted class.
+        space: the output space of all of them.
+        field: the request's field that holds the targets, for error messages.
+
+    Raises:
+        InvalidArgumentError: a class that the model does not have.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        targets: Sequence[explanation_pb2.ClassTarget],
+        space: "explanation_pb2.OutputSpace.ValueType",
+        field: str,
+    ) -> None:
+        self._labels = labels
+        self._space = space
+        asked = targets or [explanation_pb2.ClassTarget()]
+        self._asked = [
+            (self._class(target, "label", path), self._class(target, "versus", path))
+            for target, path in zip(asked, (f"{field}[{n}]" for n in range(len(asked))), strict=True)
+        ]
+
+    def outputs(self, logits: Tensor) -> list[ClassOutput]:
+        """What is explained, now that the model's output for the input, (C,), is known."""
+        predicted = int(logits.argmax())
+        return [
+            ClassOutput(predicted if label is None else label, versus, self._space)
+            for label, versus in self._asked
+        ]
+
+    def prediction(self, logits: Tensor) -> explanation_service_pb2.Prediction:
+        """The prediction that (C,) logits make."""
+        predicted = int(logits.argmax())
+        return explanation_service_pb2.Prediction(
+            labels=self._labels,
+            probabilities=probabilities(logits[None])[0].tolist(),
+            logits=logits.tolist(),
+            predicted_index=predicted,
+            predicted_label=self._labels[predicted],
+        )
+
+    def described(self, output: ClassOutput) -> explanation_service_pb2.Target:
+        """A target as the header shows it."""
+        target = explanation_service_pb2.Target(
+            class_index=output.class_index,
+            class_label=self._labels[output.class_index],
+            output_space=output.space,
+        )
+        if output.versus_index is not None:
+            target.versus_index = output.versus_index
+            target.versus_label = self._labels[output.versus_index]
+        return target
+
+    def _class(
+        self, target: explanation_pb2.ClassTarget, name: Literal["label", "versus"], path: str
+    ) -> int | None:
+        """Position of the class that a target's field means; None where it is not set."""
+        if not target.HasField(name):
+            return None
+        return self._index(target.label if name == "label" else target.versus, f"{path}.{name}")
+
+    def _index(self, reference: explanation_pb2.ClassReference, field: str) -> int:
+        if reference.WhichOneof("reference") == "index":
+            if reference.index < len(self._labels):
+                return reference.index
+            problem = f"there is no class {reference.index}"
+        else:
+            if reference.name in self._labels:
+                return self._labels.index(reference.name)
+            problem = f"there is no class '{reference.name}'"
+        violation = FieldViolation(field, f"{problem}; the classes are {self._listing()}")
+        raise InvalidArgumentError([violation], reason="UNKNOWN_CLASS")
+
+    def _listing(self) -> str:
+        shown = [f"{index} {label}" for index, label in enumerate(self._labels[:_LISTED_CLASSES])]
+        more = len(self._labels) - len(shown)
+        return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def chosen_labels(model_labels: Sequence[str], custom: Sequence[str], field: str) -> Sequence[str]:
+    """The caller's labels if there are any, else the model's.
+
+    Raises:
+        InvalidArgumentError: not one label per class.
+    """
+    if custom and len(custom) != len(model_labels):
+        text = f"has {len(custom)} labels, the model has {len(model_labels)}"
+        raise InvalidArgumentError([FieldViolation(field, text)])
+    return list(custom) or model_labels

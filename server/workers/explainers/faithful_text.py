@@ -1,0 +1,37 @@
+"""FAITHFUL: exactly the inputs that the tokenizer gives the deployed model."""
+
+import torch
+
+from ligserve.server.workers.explainers.offsets import without_outer_space
+from ligserve.server.workers.explainers.text_input import TextInput, check_length, id_tensor, token_table
+from ligserve.server.workers.models.loaded import LoadedModel, RowInputs
+
+
+def faithful_input(model: LoadedModel, text: str, field: str, baseline_token: int) -> TextInput:
+    """The row of `model(**tokenizer(text))`.
+
+    Args:
+        model: the model.
+        text: the caller's text.
+        field: the request's field, for error messages.
+        baseline_token: id that replaces every token of the text at the path's start.
+
+    Raises:
+        InvalidArgumentError: the text has no tokens, or too many.
+    """
+    encoding = model.tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True)
+    ids, special = encoding["input_ids"], [bool(flag) for flag in encoding["special_tokens_mask"]]
+    check_length(model, field, len(ids), len(ids) - sum(special))
+    names = [name for name in model.tokenizer.model_input_names if name in model.parameters]
+    row = {name: id_tensor(encoding[name]) for name in names}
+    tokens = token_table(model, encoding, lambda start, end: without_outer_space(text, start, end))
+    return TextInput(row, _baseline_row(model, row, special, baseline_token), None, tokens)
+
+
+def _baseline_row(model: LoadedModel, row: RowInputs, special: list[bool], token: int) -> RowInputs:
+    """Every token of the text replaced, and every position the first: so either layer may move."""
+    baseline = dict(row)
+    baseline["input_ids"] = torch.where(id_tensor(special).bool(), row["input_ids"], token)
+    if "position_ids" in model.parameters:
+        baseline["position_ids"] = torch.full_like(row["input_ids"], model.first_position)
+    return baseline

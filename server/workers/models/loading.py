@@ -1,0 +1,120 @@
+"""From a source (directory or hub id) to a model in memory."""
+
+import inspect
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+from ligserve.internal.v1.frames_pb2 import ModelSource
+from ligserve.server.workers.models.layers import embedding_layers
+from ligserve.server.workers.models.limits import max_tokens
+from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.revision import revision_of
+
+# In place of a missing pad token id: no id equals it, so a pooler that looks for padding finds none, and
+# rows of unequal length are never mixed (the probe sees that they cannot be).
+NO_PAD_TOKEN = -1
+
+
+class ModelLoadError(Exception):
+    """A model cannot be loaded; the message is one line for the operator."""
+
+
+def load_model(source: ModelSource, device: str) -> LoadedModel:
+    """Load and check one sequence classifier.
+
+    Raises:
+        ModelLoadError: the source is missing, broken, not safetensors, or has another head.
+    """
+    _check_directory(source)
+    try:
+        network = _load_network(source)
+        network.to(torch.device(device))  # type: ignore[arg-type]
+        tokenizer = _load_tokenizer(source)
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        cause = _one_line(error)
+        raise ModelLoadError(f"model '{source.name}': cannot load {source.source}: {cause}") from error
+    return LoadedModel(
+        name=source.name,
+        revision=revision_of(source, network),
+        network=network,
+        tokenizer=tokenizer,
+        labels=_labels(network),
+        max_tokens=max_tokens(network, tokenizer),
+        parameters=frozenset(inspect.signature(network.forward).parameters),
+        layers=embedding_layers(network),
+    )
+
+
+def _labels(network: PreTrainedModel) -> tuple[str, ...]:
+    """One name per logit; the configuration may hold names for more or fewer."""
+    names = network.config.id2label or {}
+    count = network.config.num_labels or len(names)
+    return tuple(str(dict(names).get(index, f"LABEL_{index}")) for index in range(count))
+
+
+def _check_directory(source: ModelSource) -> None:
+    path = Path(source.source)
+    looks_local = path.is_absolute() or source.source.startswith((".", "~")) or len(path.parts) > 2
+    if looks_local and not path.expanduser().is_dir():
+        raise ModelLoadError(f"model '{source.name}': there is no directory {source.source}")
+    if path.is_dir() and not (path / "config.json").is_file():
+        raise ModelLoadError(f"model '{source.name}': {source.source} holds no config.json")
+    if path.is_dir() and not source.allow_pickle and not any(path.glob("*.safetensors")):
+        raise ModelLoadError(
+            f"model '{source.name}': {source.source} holds no safetensors weights; "
+            "pickled weights can run code and are loaded only with allow_pickle = true in its configuration"
+        )
+
+
+def _load_network(source: ModelSource) -> PreTrainedModel:
+    options = {"revision": source.revision or None, "trust_remote_code": source.trust_remote_code}
+    config = AutoConfig.from_pretrained(source.source, **options)
+    if source.num_labels:
+        config.num_labels = source.num_labels
+    network, report = AutoModelForSequenceClassification.from_pretrained(
+        source.source,
+        config=config,
+        dtype=torch.float32,
+        use_safetensors=None if source.allow_pickle else True,
+        output_loading_info=True,
+        **options,
+    )
+    _check_head(source, network, report["missing_keys"])
+    if network.config.pad_token_id is None:
+        network.config.pad_token_id = NO_PAD_TOKEN
+    network.requires_grad_(False)
+    return network.eval()  # type: ignore[no-any-return]
+
+
+def _check_head(source: ModelSource, network: PreTrainedModel, missing: set[str]) -> None:
+    """Weights that are not in the checkpoint would be random: never explain those."""
+    if not missing:
+        return
+    found = ", ".join(network.config.architectures or ["an unnamed architecture"])
+    names = ", ".join(sorted(missing)[:4]) + (", ..." if len(missing) > 4 else "")
+    raise ModelLoadError(
+        f"model '{source.name}': {source.source} holds {found}, not a trained sequence classifier; "
+        f"{type(network).__name__} lacks {len(missing)} weights ({names})"
+    )
+
+
+def _load_tokenizer(source: ModelSource) -> PreTrainedTokenizerFast:
+    tokenizer = AutoTokenizer.from_pretrained(
+        source.source, revision=source.revision or None, trust_remote_code=source.trust_remote_code
+    )
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise ValueError("its tokenizer has no fast version, so tokens have no offsets into the text")
+    return tokenizer
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else text[:297] + "..."

@@ -1,0 +1,119 @@
+"""The worker process: frames in, jobs to the engine, frames out."""
+
+import os
+import signal
+import socket
+
+import torch
+from transformers.utils import logging as transformers_logging
+
+from ligserve.internal.v1.frames_pb2 import RunJob, StartWorker, WorkerFrame, WorkerReady
+from ligserve.server.errors import FailedPreconditionError, NotFoundError, UnimplementedError, to_failure
+from ligserve.server.logs import configure_logs, logger
+from ligserve.server.workers.description import describe
+from ligserve.server.workers.engine.engine import Engine
+from ligserve.server.workers.explainers import PLANNERS, Plan
+from ligserve.server.workers.failures import as_serve_error
+from ligserve.server.workers.identity import WorkerIdentity
+from ligserve.server.workers.job import Job, ended
+from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.loading import ModelLoadError, load_model
+from ligserve.server.workers.pipe import Pipe
+from ligserve.server.workers.probe import probed
+from ligserve.v1.explanation_service_pb2 import ExplainRequest
+
+_log = logger("ligserve.worker")
+
+
+def serve_front(descriptor: int) -> int:
+    """Work for the front at the other end of a socket until it closes it; the exit code."""
+    _leave_signals_to_the_front()
+    pipe = Pipe(socket.socket(fileno=descriptor))
+    frames = pipe.frames()
+    first = next(frames, None)
+    if first is None:
+        return 0
+    start = first.start
+    configure_logs(json_logs=start.json_logs, level=start.log_level or "info")
+    try:
+        models = _load_models(start)
+    except ModelLoadError as error:
+        failure = FailedPreconditionError(str(error), reason="MODEL_LOAD_FAILED")
+        pipe.send(WorkerFrame(failed=to_failure(failure)))
+        pipe.flush()
+        return 1
+    worker = Worker(start, models, pipe)
+    pipe.send(WorkerFrame(ready=WorkerReady(device=start.device, models=map(describe, models.values()))))
+    for frame in frames:
+        if frame.WhichOneof("frame") == "run":
+            worker.run(frame.run)
+        elif frame.WhichOneof("frame") == "cancel":
+            worker.cancel(frame.cancel.job_id)
+    # The front is gone: what the engine still does is for nobody.
+    os._exit(0)
+
+
+def _leave_signals_to_the_front() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _load_models(start: StartWorker) -> dict[str, LoadedModel]:
+    torch.set_num_threads(max(1, start.threads))
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    models = {}
+    for source in start.models:
+        models[source.name] = model = probed(load_model(source, start.device))
+        _log.info(
+            "model_loaded",
+            worker=start.worker_id,
+            model=model.name,
+            revision=model.revision,
+            pads_safely=model.pads_safely,
+            library_refusal=model.library_refusal or None,
+            faithful_refusal=model.faithful_refusal or None,
+        )
+    return models
+
+
+class Worker:
+    """The jobs of one process: starts them, finds them again to cancel them."""
+
+    def __init__(self, start: StartWorker, models: dict[str, LoadedModel], pipe: Pipe) -> None:
+        self._identity = WorkerIdentity(start.worker_id, start.device)
+        self._models = models
+        self._pipe = pipe
+        self._engine = Engine(start.token_budget)
+        self._jobs: dict[int, Job] = {}
+
+    def run(self, run: RunJob) -> None:
+        """Start a job; a request that cannot be planned ends at once."""
+        try:
+            plan = self._plan(run.request)
+        except Exception as error:
+            self._pipe.send(ended(run.job_id, as_serve_error(error, run.request_id)))
+            return
+        job = Job(run, plan, self._identity, self._pipe.send, self._forget)
+        self._jobs[run.job_id] = job
+        self._engine.submit(job.path)
+
+    def cancel(self, job_id: int) -> None:
+        """Stop a job, if it still runs."""
+        job = self._jobs.get(job_id)
+        if job is not None:
+            job.cancel()
+
+    def _plan(self, request: ExplainRequest) -> Plan:
+        explainer = request.WhichOneof("explainer") or "explainer"
+        if explainer not in PLANNERS:
+            raise UnimplementedError(explainer)
+        model = self._models.get(request.model)
+        if model is None:
+            names = ", ".join(self._models)
+            message = f"there is no model '{request.model}'; the models are {names}"
+            raise NotFoundError(message, resource_type="model", name=request.model)
+        return PLANNERS[explainer](request, model)
+
+    def _forget(self, job_id: int) -> None:
+        self._jobs.pop(job_id, None)

@@ -1,0 +1,62 @@
+"""Rules whose nodes are fixed beforehand."""
+
+import numpy as np
+
+from ligserve.server.workers.quadrature.rule import Floats, NodeValue, PathEstimate, rounding_allowance
+from ligserve.v1 import explanation_service_pb2 as pb
+
+
+def gauss_legendre(n_steps: int) -> tuple[Floats, Floats]:
+    """Nodes and weights of Gauss-Legendre on [0, 1], each (n_steps,); captum's default rule."""
+    nodes, weights = np.polynomial.legendre.leggauss(n_steps)
+    return 0.5 * (1.0 + nodes), 0.5 * weights
+
+
+def midpoint(n_steps: int) -> tuple[Floats, Floats]:
+    """Nodes and weights of the midpoint rule on [0, 1], each (n_steps,)."""
+    return (np.arange(n_steps) + 0.5) / n_steps, np.full(n_steps, 1.0 / n_steps)
+
+
+class FixedRule:
+    """A weighted sum over given nodes, and f at both ends so that the true error is known."""
+
+    def __init__(self, nodes: Floats, weights: Floats) -> None:
+        self._weights = {float(node): float(weight) for node, weight in zip(nodes, weights, strict=True)}
+        self._values: dict[float, NodeValue] = {}
+        self._closed = False
+
+    def start(self) -> list[float]:
+        """Both ends of the path, then the nodes."""
+        return [1.0, 0.0, *(node for node in self._weights if node not in (0.0, 1.0))]
+
+    def add(self, alpha: float, value: NodeValue) -> None:
+        """Take the value of one point."""
+        self._values[alpha] = value
+
+    def advance(self) -> list[float]:
+        """One round is all there is."""
+        self._closed = True
+        return []
+
+    def estimate(self) -> PathEstimate | None:
+        """The weighted sum; the bound is the true error itself, rounding added."""
+        if not self._closed:
+            return None
+        f_input, f_baseline = self._values[1.0].f, self._values[0.0].f
+        weighted = [weight * self._values[node].token_sums for node, weight in self._weights.items()]
+        scores: Floats = np.sum(weighted, axis=0)
+        delta = np.abs(scores.sum(axis=1) - (f_input - f_baseline))
+        rounding = rounding_allowance(np.stack([value.f for value in self._values.values()]))
+        return PathEstimate(
+            scores=scores,
+            score_errors=None,
+            error_bound=delta + rounding,
+            f_input=f_input,
+            f_baseline=f_baseline,
+            points=len(self._values),
+            round=1,
+        )
+
+    def stop_reasons(self) -> list["pb.StopReason.ValueType"]:
+        """The steps are done, for every target."""
+        return [pb.STOP_REASON_STEPS] * len(self._values[1.0].f)

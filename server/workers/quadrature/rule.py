@@ -1,0 +1,86 @@
+"""What every quadrature rule is to the engine: alphas wanted, values given, an estimate at any time."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ligserve.v1 import explanation_service_pb2 as pb
+
+Floats = NDArray[np.float64]
+
+# Float32 models: how far f at an end of the path may move between two runs (another batch, another
+# order of sums), relative to the largest |f| on the path.
+ROUNDING = 32 * float(np.finfo(np.float32).eps)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeValue:
+    """What one point gives: f of every target, (K,), and its gradient sums per token, (K, T)."""
+
+    f: Floats
+    token_sums: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class PathEstimate:
+    """The attributions of K targets over T tokens so far.
+
+    Attributes:
+        scores: (K, T), in the targets' units.
+        score_errors: (K, T), estimated quadrature error of each score; None where unknown.
+        error_bound: (K,), bound on |sum of scores - (f(1) - f(0))|, rounding included.
+        f_input: (K,), f at the end of the path.
+        f_baseline: (K,), f at its start.
+        points: points used.
+        round: rounds done, from 1.
+    """
+
+    scores: Floats
+    score_errors: Floats | None
+    error_bound: Floats
+    f_input: Floats
+    f_baseline: Floats
+    points: int
+    round: int
+
+    @property
+    def convergence_delta(self) -> Floats:
+        """(K,): the true completeness error, sum of scores - (f(1) - f(0))."""
+        delta: Floats = self.scores.sum(axis=1) - (self.f_input - self.f_baseline)
+        return delta
+
+
+class QuadratureRule(Protocol):
+    """A strategy for the integral over one path.
+
+    The engine evaluates every alpha of `start`, gives the values with `add`, calls `advance` when the
+    last one is there, evaluates what that returns, and so on until it returns nothing.
+    """
+
+    def start(self) -> list[float]:
+        """The first round's alphas; the first of them is 1."""
+        ...
+
+    def add(self, alpha: float, value: NodeValue) -> None:
+        """Take the value of one point."""
+        ...
+
+    def advance(self) -> list[float]:
+        """Close a round: the next round's alphas, none when the work is done."""
+        ...
+
+    def estimate(self) -> PathEstimate | None:
+        """The attributions after the last closed round; None before the first."""
+        ...
+
+    def stop_reasons(self) -> list["pb.StopReason.ValueType"]:
+        """Why each target's work ended; only after `advance` returned nothing."""
+        ...
+
+
+def rounding_allowance(f_values: Floats) -> Floats:
+    """(K,): allowance for float32 rounding, from f at every node, (nodes, K)."""
+    allowance: Floats = ROUNDING * np.abs(f_values).max(axis=0)
+    return allowance
