@@ -1,5 +1,6 @@
 """One request in a worker: from its plan, through the engine, to events."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -49,6 +50,7 @@ class Job:
         self._last_estimate = self._last_progress = self._started
         self._outputs: Sequence[ClassOutput] = ()
         self._ended = False
+        self._lock = threading.Lock()
         deadline = self._started + run.seconds_left if run.HasField("seconds_left") else None
         self.path = Path(plan.path, plan.rule, self, deadline)
 
@@ -100,9 +102,10 @@ class Job:
             self._send(WorkerFrame(event=JobEvent(job_id=self._run.job_id, event=event)))
 
     def _end(self, error: ServeError | None = None) -> None:
-        if self._ended:
-            return
-        self._ended = True
+        with self._lock:
+            if self._ended:
+                return
+            self._ended = True
         self._forget(self._run.job_id)
         self._send(ended(self._run.job_id, error))
 

@@ -3,21 +3,26 @@
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForSequenceClassification
+from torch import nn
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
 
 from tests.zoo.architectures import Architecture
+from tests.zoo.corpus import SENTENCES
 
-# Random classifiers answer about 1 / C for every input; scaled weights make them choose.
-SHARPENING = 6.0
+# Random weights of the usual size give a nearly linear model; these give curved paths.
+INITIALIZER_RANGE = 0.15
+# Spread of the logits over the corpus: predictions differ and are not flat.
+LOGIT_SPREAD = 2.0
 
 
 def build_model(architecture: Architecture, directory: Path, *, num_labels: int = 3, seed: int = 7) -> Path:
-    """Write a classifier with random, sharpened weights and its tokenizer; returns the directory."""
+    """Write a classifier with random weights and its tokenizer; returns the directory."""
     tokenizer = architecture.tokenizer()
     names = ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id")
     config = architecture.config(
         vocab_size=len(tokenizer),
         num_labels=num_labels,
+        initializer_range=INITIALIZER_RANGE,
         id2label={index: f"CLASS_{index}" for index in range(num_labels)},
         label2id={f"CLASS_{index}": index for index in range(num_labels)},
         **architecture.settings,
@@ -25,10 +30,22 @@ def build_model(architecture: Architecture, directory: Path, *, num_labels: int 
     )
     torch.manual_seed(seed)
     model = AutoModelForSequenceClassification.from_config(config).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                parameter.mul_(SHARPENING if parameter.shape[0] == num_labels else 2.0)
+    _sharpen(model, tokenizer, num_labels)
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     return directory
+
+
+@torch.no_grad()
+def _sharpen(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, num_labels: int) -> None:
+    """Scale and centre the head so that logits spread over the corpus."""
+    head = next(
+        module
+        for module in reversed(list(model.modules()))
+        if isinstance(module, nn.Linear) and module.out_features == num_labels
+    )
+    logits = torch.cat([model(**tokenizer(text, return_tensors="pt")).logits for text in SENTENCES])
+    scale = LOGIT_SPREAD / logits.std(dim=0, keepdim=True).clamp(min=1e-6)
+    head.weight.mul_(scale.T)
+    if head.bias is not None:
+        head.bias.copy_(scale[0] * (head.bias - logits.mean(dim=0)))

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from ligserve.server.workers.engine.path import Path, PathSpec
 from ligserve.server.workers.engine.scheduler import Slice
 from ligserve.server.workers.models.layers import layer_output, replaced_output
-from ligserve.server.workers.models.loaded import RowInputs
 from ligserve.server.workers.quadrature import NodeValue
 
 
@@ -23,18 +22,14 @@ def path_ends(spec: PathSpec) -> tuple[Tensor, Tensor]:
     return start, end
 
 
-def predict(spec: PathSpec, row: RowInputs) -> Tensor:
-    """(C,) logits of one row, nothing replaced."""
+def predict(spec: PathSpec) -> Tensor:
+    """(C,) logits of the input, nothing replaced."""
     with torch.no_grad():
-        return spec.model.logits(spec.model.batch([row]))[0]
+        return spec.model.logits(spec.model.batch([spec.prediction_row]))[0]
 
 
 class Batch:
-    """Points of one or more paths of one model, as rows.
-
-    A path whose targets are not chosen yet gets its prediction between the forward and the backward
-    pass, so its slice must hold alpha = 1.
-    """
+    """Points of one or more paths of one model, as rows."""
 
     def __init__(self, slices: Sequence[Slice]) -> None:
         self._slices = slices
@@ -102,11 +97,8 @@ def _ends(path: Path) -> tuple[Tensor, Tensor]:
 
 
 def _target_values(piece: Slice, logits: Tensor) -> Tensor:
-    """(rows, K): f of every target; the targets are chosen here if they were not."""
-    path = piece.path
-    if path.outputs is None:
-        path.outputs = path.listener.predicted(logits[piece.alphas.index(1.0)].detach())
-    return torch.stack([output(logits) for output in path.outputs], dim=1)
+    """(rows, K): f of every target."""
+    return torch.stack([output(logits) for output in piece.path.outputs], dim=1)
 
 
 def _gradients(values: Sequence[Tensor], moved: Tensor) -> list[Tensor]:

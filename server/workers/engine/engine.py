@@ -69,11 +69,10 @@ class Engine:
         if path.cancelled:
             return
         try:
+            path.outputs = path.listener.predicted(predict(path.spec))
+            path.cost.rows += 1
+            path.cost.tokens += path.spec.length
             path.ends = path_ends(path.spec)
-            if path.spec.prediction_row is not None:
-                path.cost.rows += 1
-                path.cost.tokens += path.spec.length
-                path.outputs = path.listener.predicted(predict(path.spec, path.spec.prediction_row))
         except Exception as error:
             path.listener.failed(error)
         else:

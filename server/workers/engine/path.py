@@ -47,16 +47,16 @@ class PathSpec:
         layer: the layer whose output moves.
         row: inputs of the end of the path, kept along it.
         baseline_row: inputs whose layer output is the start of the path.
+        prediction_row: inputs of the prediction; a plain forward pass, so that it is the deployed one.
         zeroed: (T,) bool, positions whose start is the zero vector; None for none.
-        prediction_row: inputs of the prediction, where they differ from `row`.
     """
 
     model: LoadedModel
     layer: nn.Module
     row: RowInputs
     baseline_row: RowInputs
+    prediction_row: RowInputs
     zeroed: Tensor | None = None
-    prediction_row: RowInputs | None = None
 
     @property
     def length(self) -> int:
@@ -95,7 +95,7 @@ class Path:
         self.listener = listener
         self.deadline = deadline
         self.cost = PathCost()
-        self.outputs: Sequence[ClassOutput] | None = None
+        self.outputs: Sequence[ClassOutput] = ()
         self.ends: tuple[Tensor, Tensor] | None = None
         self.cut_by_deadline = False
         self._due = rule.start()

@@ -25,7 +25,7 @@ def faithful_input(model: LoadedModel, text: str, field: str, baseline_token: in
     names = [name for name in model.tokenizer.model_input_names if name in model.parameters]
     row = {name: id_tensor(encoding[name]) for name in names}
     tokens = token_table(model, encoding, lambda start, end: without_outer_space(text, start, end))
-    return TextInput(row, _baseline_row(model, row, special, baseline_token), None, tokens)
+    return TextInput(row, _baseline_row(model, row, special, baseline_token), row, tokens)
 
 
 def _baseline_row(model: LoadedModel, row: RowInputs, special: list[bool], token: int) -> RowInputs:

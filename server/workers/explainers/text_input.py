@@ -18,13 +18,13 @@ class TextInput:
     Attributes:
         row: the model's inputs, along the whole path.
         baseline_row: the inputs whose embeddings the path starts from.
-        prediction_row: the inputs that the prediction is made from, where they differ from `row`.
+        prediction_row: the inputs that the prediction is made from.
         tokens: the T tokens with offsets into the caller's text.
     """
 
     row: RowInputs
     baseline_row: RowInputs
-    prediction_row: RowInputs | None
+    prediction_row: RowInputs
     tokens: pb.Tokens
 
     @property

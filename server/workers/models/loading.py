@@ -4,6 +4,7 @@ import inspect
 from pathlib import Path
 
 import torch
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -21,6 +22,16 @@ from ligserve.server.workers.models.revision import revision_of
 # In place of a missing pad token id: no id equals it, so a pooler that looks for padding finds none, and
 # rows of unequal length are never mixed (the probe sees that they cannot be).
 NO_PAD_TOKEN = -1
+# transformers makes up an empty tokenizer where a directory has none of these.
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "tokenizer.model",
+    "spiece.model",
+    "spm.model",
+    "sentencepiece.bpe.model",
+)
 
 
 class ModelLoadError(Exception):
@@ -38,9 +49,12 @@ def load_model(source: ModelSource, device: str) -> LoadedModel:
         network = _load_network(source)
         network.to(torch.device(device))  # type: ignore[arg-type]
         tokenizer = _load_tokenizer(source)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except ModelLoadError:
+        raise
+    except Exception as error:  # transformers, safetensors and the hub raise whatever they like
         cause = _one_line(error)
         raise ModelLoadError(f"model '{source.name}': cannot load {source.source}: {cause}") from error
+    _check_vocabulary(source, network, tokenizer)
     return LoadedModel(
         name=source.name,
         revision=revision_of(source, network),
@@ -55,9 +69,9 @@ def load_model(source: ModelSource, device: str) -> LoadedModel:
 
 def _labels(network: PreTrainedModel) -> tuple[str, ...]:
     """One name per logit; the configuration may hold names for more or fewer."""
-    names = network.config.id2label or {}
+    names = {int(index): str(label) for index, label in (network.config.id2label or {}).items()}
     count = network.config.num_labels or len(names)
-    return tuple(str(dict(names).get(index, f"LABEL_{index}")) for index in range(count))
+    return tuple(names.get(index, f"LABEL_{index}") for index in range(count))
 
 
 def _check_directory(source: ModelSource) -> None:
@@ -67,10 +81,26 @@ def _check_directory(source: ModelSource) -> None:
         raise ModelLoadError(f"model '{source.name}': there is no directory {source.source}")
     if path.is_dir() and not (path / "config.json").is_file():
         raise ModelLoadError(f"model '{source.name}': {source.source} holds no config.json")
+    if path.is_dir() and not any((path / name).is_file() for name in _TOKENIZER_FILES):
+        raise ModelLoadError(
+            f"model '{source.name}': {source.source} holds no tokenizer ({', '.join(_TOKENIZER_FILES)})"
+        )
     if path.is_dir() and not source.allow_pickle and not any(path.glob("*.safetensors")):
         raise ModelLoadError(
             f"model '{source.name}': {source.source} holds no safetensors weights; "
             "pickled weights can run code and are loaded only with allow_pickle = true in its configuration"
+        )
+
+
+def _check_vocabulary(
+    source: ModelSource, network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    """A tokenizer of another model would index past the embeddings, or read the wrong rows in silence."""
+    table = network.get_input_embeddings()
+    if isinstance(table, nn.Embedding) and tokenizer.vocab_size > table.num_embeddings:
+        raise ModelLoadError(
+            f"model '{source.name}': the tokenizer in {source.source} has {tokenizer.vocab_size} tokens, "
+            f"the model {table.num_embeddings} embeddings; they do not belong together"
         )
 
 

@@ -19,7 +19,7 @@ from ligserve.v1 import explanation_service_pb2 as pb
 START_PANELS = 2
 SPLIT_SHARE = 0.4
 # Narrower panels, or panels with less error than this share of max(|df|, sum |scores|), hold only noise.
-MIN_WIDTH = 2.0**-9
+MIN_WIDTH = 2.0**-24
 NOISE_SHARE = 1e-5
 # A panel that is split needs the two new middles of each half.
 POINTS_PER_SPLIT = 4

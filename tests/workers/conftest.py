@@ -1,0 +1,87 @@
+"""Models loaded in this process, and an engine to run them."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from torch import Tensor
+
+from ligserve.internal.v1.frames_pb2 import ModelSource
+from ligserve.server.workers.engine.engine import Engine
+from ligserve.server.workers.engine.outputs import ClassOutput
+from ligserve.server.workers.engine.path import Path
+from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.loading import load_model
+from ligserve.server.workers.probe import probed
+from tests.conftest import ZooModel
+
+LoadZoo = Callable[..., LoadedModel]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """More threads than cores make torch many times slower."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def load_zoo(zoo_model: ZooModel) -> LoadZoo:
+    """A zoo model in memory, probed."""
+    loaded: dict[tuple[str, int], LoadedModel] = {}
+
+    def load(name: str, num_labels: int = 3) -> LoadedModel:
+        key = (name, num_labels)
+        if key not in loaded:
+            source = ModelSource(name=name, source=str(zoo_model(name, num_labels)))
+            loaded[key] = probed(load_model(source, "cpu"))
+        return loaded[key]
+
+    return load
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """An engine that is closed after the test."""
+    running = Engine()
+    yield running
+    running.close()
+
+
+@dataclass
+class Recorder:
+    """A PathListener that explains given outputs and waits for the end."""
+
+    outputs: Sequence[ClassOutput]
+    heard: list[str] = field(default_factory=list)
+    logits: Tensor | None = None
+    error: Exception | None = None
+    on_points: Callable[[Path], None] = lambda path: None
+
+    def __post_init__(self) -> None:
+        self._ended = threading.Event()
+
+    def predicted(self, logits: Tensor) -> Sequence[ClassOutput]:
+        self.logits = logits
+        self.heard.append("predicted")
+        return self.outputs
+
+    def points_done(self, path: Path) -> None:
+        self.heard.append("points")
+        self.on_points(path)
+
+    def round_done(self, path: Path) -> None:
+        self.heard.append("round")
+
+    def finished(self, path: Path) -> None:
+        self.heard.append("finished")
+        self._ended.set()
+
+    def failed(self, error: Exception) -> None:
+        self.error = error
+        self._ended.set()
+
+    def wait(self) -> "Recorder":
+        assert self._ended.wait(60), "the path did not end"
+        return self

@@ -1,0 +1,256 @@
+"""The engine against captum, and its promises to many requests at once."""
+
+import threading
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+import torch
+from captum.attr import LayerIntegratedGradients
+from torch import Tensor
+
+from ligserve.server.workers.engine.engine import Engine
+from ligserve.server.workers.engine.outputs import ClassOutput
+from ligserve.server.workers.engine.path import Path, PathSpec
+from ligserve.server.workers.explainers.faithful_text import faithful_input
+from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.quadrature import AdaptiveSimpson, FixedRule, PathEstimate, gauss_legendre
+from ligserve.v1 import explanation_pb2 as pb
+from tests.workers.conftest import LoadZoo, Recorder
+from tests.zoo import ARCHITECTURES
+
+TEXT = "The film was long, loud and not funny at all; my parents hated it."
+PROBABILITY = ClassOutput(1, None, pb.OUTPUT_SPACE_PROBABILITY)
+
+
+def spec_of(
+    model: LoadedModel, text: str, layer: "pb.EmbeddingLayer.ValueType" = pb.EMBEDDING_LAYER_WORD
+) -> PathSpec:
+    baseline = model.tokenizer.pad_token_id
+    prepared = faithful_input(model, text, "text", baseline)
+    return PathSpec(model, model.layers[layer], prepared.row, prepared.baseline_row, prepared.prediction_row)
+
+
+def explained(engine: Engine, spec: PathSpec, *outputs: ClassOutput, steps: int = 20) -> PathEstimate:
+    recorder = Recorder(outputs)
+    path = Path(spec, FixedRule(*gauss_legendre(steps)), recorder, None)
+    engine.submit(path)
+    assert recorder.wait().error is None
+    estimate = path.rule.estimate()
+    assert estimate is not None
+    return estimate
+
+
+def by_captum(spec: PathSpec, output: ClassOutput, steps: int = 20) -> Tensor:
+    """(T,) raw scores of captum's LayerIntegratedGradients, the same inputs along the whole path."""
+    inputs = {name: values[None] for name, values in spec.row.items()}
+    others = {name: values for name, values in inputs.items() if name != "input_ids"}
+
+    def forward(input_ids: Tensor, rest: Mapping[str, Tensor]) -> Tensor:
+        copies = {name: values.expand(len(input_ids), -1) for name, values in rest.items()}
+        return output(spec.model.network(input_ids=input_ids, **copies).logits)
+
+    attributions = LayerIntegratedGradients(forward, spec.layer).attribute(
+        inputs["input_ids"],
+        baselines=spec.baseline_row["input_ids"][None],
+        additional_forward_args=(others,),
+        n_steps=steps,
+        method="gausslegendre",
+    )
+    return attributions.sum(dim=-1)[0].detach()
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("space", [s for s in pb.OutputSpace.values() if s])
+def test_scores_equal_captums(
+    load_zoo: LoadZoo, engine: Engine, name: str, space: "pb.OutputSpace.ValueType"
+) -> None:
+    spec = spec_of(load_zoo(name), TEXT)
+    output = ClassOutput(1, None, space)
+    scores = explained(engine, spec, output).scores[0]
+    expected = by_captum(spec, output)
+    assert np.abs(scores).max() > 1e-3
+    assert scores == pytest.approx(expected.numpy(), abs=2e-5 * float(expected.abs().max()) + 1e-7)
+
+
+def test_targets_that_share_a_path_equal_targets_alone(load_zoo: LoadZoo, engine: Engine) -> None:
+    spec = spec_of(load_zoo("bert"), TEXT)
+    outputs = [
+        ClassOutput(0, None, pb.OUTPUT_SPACE_PROBABILITY),
+        ClassOutput(2, None, pb.OUTPUT_SPACE_LOG_ODDS),
+        ClassOutput(0, 2, pb.OUTPUT_SPACE_LOGIT),
+    ]
+    together = explained(engine, spec, *outputs)
+    for number, output in enumerate(outputs):
+        alone = explained(engine, spec, output)
+        assert together.scores[number] == pytest.approx(alone.scores[0], rel=1e-5, abs=1e-7)
+        assert together.f_input[number] == pytest.approx(alone.f_input[0], rel=1e-6)
+
+
+def test_a_contrast_is_the_difference_of_its_classes(load_zoo: LoadZoo, engine: Engine) -> None:
+    spec = spec_of(load_zoo("bert"), TEXT)
+    estimate = explained(
+        engine,
+        spec,
+        ClassOutput(0, None, pb.OUTPUT_SPACE_LOGIT),
+        ClassOutput(1, None, pb.OUTPUT_SPACE_LOGIT),
+        ClassOutput(0, 1, pb.OUTPUT_SPACE_LOGIT),
+    )
+    assert estimate.scores[2] == pytest.approx(estimate.scores[0] - estimate.scores[1], abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["bert", "distilbert", "roberta", "albert", "gpt2"])
+def test_position_embeddings_add_up(load_zoo: LoadZoo, engine: Engine, name: str) -> None:
+    spec = spec_of(load_zoo(name), TEXT, pb.EMBEDDING_LAYER_POSITION)
+    recorder = Recorder([PROBABILITY])
+    path = Path(spec, AdaptiveSimpson(1e-3, 4096), recorder, None)
+    engine.submit(path)
+    recorder.wait()
+    estimate = path.rule.estimate()
+    assert estimate is not None
+    assert np.abs(estimate.scores).max() > 1e-3
+    assert abs(estimate.convergence_delta[0]) <= 1e-3 * np.abs(estimate.scores).sum()
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_batch_mates_do_not_change_scores(load_zoo: LoadZoo, name: str) -> None:
+    """Texts of many lengths at once, in one batch as far as the engine allows, against each alone."""
+    model = load_zoo(name)
+    texts = [" ".join(TEXT.split()[:count]) for count in (1, 2, 3, 5, 8, 9, 10, 11, 12, 13, 14)]
+    engine = Engine(token_budget=4096)
+    alone = [explained(engine, spec_of(model, text), PROBABILITY, steps=7).scores[0] for text in texts]
+    recorders = [Recorder([PROBABILITY]) for _ in texts]
+    paths = [
+        Path(spec_of(model, text), FixedRule(*gauss_legendre(7)), recorder, None)
+        for text, recorder in zip(texts, recorders, strict=True)
+    ]
+    hold_engine(engine, model, lambda: [engine.submit(path) for path in paths])
+    for path, recorder, expected in zip(paths, recorders, alone, strict=True):
+        recorder.wait()
+        estimate = path.rule.estimate()
+        assert estimate is not None
+        assert estimate.scores[0] == pytest.approx(expected, rel=1e-4, abs=1e-5 * np.abs(expected).sum())
+    shared = sum(path.cost.rows - 1 for path in paths) / sum(path.cost.batches for path in paths)
+    assert shared <= 9
+    engine.close()
+
+
+def hold_engine(engine: Engine, model: LoadedModel, meanwhile: object) -> None:
+    """Do something while the engine is kept busy by one point, so that what is submitted meets in a batch."""
+    entered, go_on = threading.Event(), threading.Event()
+
+    def block(_path: Path) -> None:
+        entered.set()
+        assert go_on.wait(60)
+
+    blocker = Recorder([PROBABILITY], on_points=block)
+    engine.submit(Path(spec_of(model, "good"), FixedRule(*gauss_legendre(1)), blocker, None))
+    assert entered.wait(60)
+    meanwhile()  # type: ignore[operator]
+    go_on.set()
+    blocker.wait()
+
+
+def test_points_of_many_requests_share_batches(load_zoo: LoadZoo) -> None:
+    model = load_zoo("bert")
+    engine = Engine(token_budget=4096)
+    recorders = [Recorder([PROBABILITY]) for _ in range(6)]
+    paths = [Path(spec_of(model, TEXT), AdaptiveSimpson(0.01, 512), r, None) for r in recorders]
+    hold_engine(engine, model, lambda: [engine.submit(path) for path in paths])
+    for recorder in recorders:
+        recorder.wait()
+    rows_per_batch = sum(path.cost.rows - 1 for path in paths) / max(path.cost.batches for path in paths)
+    assert rows_per_batch > 9, "each of these paths alone has at most 9 points in a batch"
+    engine.close()
+
+
+def test_the_token_budget_bounds_a_batch(load_zoo: LoadZoo) -> None:
+    model = load_zoo("bert")
+    spec = spec_of(model, TEXT)
+    engine = Engine(token_budget=spec.length * 4)
+    recorder = Recorder([PROBABILITY])
+    path = Path(spec, FixedRule(*gauss_legendre(18)), recorder, None)
+    engine.submit(path)
+    recorder.wait()
+    assert path.cost.batches == 5, "20 points, 4 rows a batch"
+    engine.close()
+
+
+def test_the_header_comes_before_any_gradient_and_rounds_in_order(load_zoo: LoadZoo, engine: Engine) -> None:
+    recorder = Recorder([PROBABILITY])
+    path = Path(spec_of(load_zoo("gpt2"), TEXT), AdaptiveSimpson(0.001, 512), recorder, None)
+    engine.submit(path)
+    recorder.wait()
+    assert recorder.heard[0] == "predicted"
+    assert recorder.heard[-1] == "finished"
+    estimate = path.rule.estimate()
+    assert estimate is not None
+    assert recorder.heard.count("round") == estimate.round - 1
+
+
+def test_a_cancelled_path_costs_no_further_point(load_zoo: LoadZoo) -> None:
+    model = load_zoo("bert")
+    spec = spec_of(model, TEXT)
+    engine = Engine(token_budget=spec.length * 2)
+    recorder = Recorder([PROBABILITY], on_points=lambda path: path.cancel())
+    path = Path(spec, FixedRule(*gauss_legendre(50)), recorder, None)
+    engine.submit(path)
+    explained(engine, spec_of(model, "good"), PROBABILITY)
+    assert path.cost.points == 2, "the batch at hand, and nothing after it"
+    assert "finished" not in recorder.heard
+    engine.close()
+
+
+def test_a_short_request_does_not_wait_for_a_long_one(load_zoo: LoadZoo) -> None:
+    """Batches that the long path runs between the short path's start and its end."""
+    model = load_zoo("bert")
+    engine = Engine(token_budget=64)
+    long_spec = spec_of(model, " ".join([TEXT] * 6))
+    long = Path(long_spec, FixedRule(*gauss_legendre(200)), Recorder([PROBABILITY]), None)
+    short_recorder = Recorder([PROBABILITY])
+    short = Path(spec_of(model, "good"), FixedRule(*gauss_legendre(7)), short_recorder, None)
+
+    def submit_both() -> None:
+        engine.submit(long)
+        engine.submit(short)
+
+    hold_engine(engine, model, submit_both)
+    short_recorder.wait()
+    assert long.cost.batches <= 3
+    long.cancel()
+    engine.close()
+
+
+def test_a_failing_path_does_not_fail_its_batch_mates(load_zoo: LoadZoo) -> None:
+    model = load_zoo("bert")
+    engine = Engine()
+    good, bad = Recorder([PROBABILITY]), Recorder([ClassOutput(99, None, pb.OUTPUT_SPACE_LOGIT)])
+    paths = [Path(spec_of(model, TEXT), FixedRule(*gauss_legendre(5)), r, None) for r in (good, bad)]
+    hold_engine(engine, model, lambda: [engine.submit(path) for path in paths])
+    assert isinstance(bad.wait().error, IndexError)
+    assert good.wait().error is None
+    engine.close()
+
+
+def test_near_the_deadline_the_last_round_is_the_answer(load_zoo: LoadZoo, engine: Engine) -> None:
+    recorder = Recorder([PROBABILITY])
+    path = Path(spec_of(load_zoo("gpt2"), TEXT), AdaptiveSimpson(1e-6, 4096), recorder, None)
+    recorder.on_points = lambda done: setattr(done, "deadline", 0.0)
+    engine.submit(path)
+    recorder.wait()
+    assert path.cut_by_deadline
+    estimate = path.rule.estimate()
+    assert estimate is not None
+    assert estimate.round == 1
+    assert abs(estimate.convergence_delta[0]) <= estimate.error_bound[0]
+
+
+def test_the_end_of_the_path_is_the_plain_forward_pass(load_zoo: LoadZoo, engine: Engine) -> None:
+    model = load_zoo("bert")
+    recorder = Recorder([PROBABILITY])
+    engine.submit(Path(spec_of(model, TEXT), FixedRule(*gauss_legendre(1)), recorder, None))
+    recorder.wait()
+    with torch.no_grad():
+        plain = model.network(**model.tokenizer(TEXT, return_tensors="pt")).logits[0]
+    assert recorder.logits is not None
+    assert torch.equal(recorder.logits.float(), plain)
