@@ -49,7 +49,8 @@ def check_stream(found: Violations, stream: service_pb.StreamOptions) -> None:
     interval = duration_seconds(stream.estimate_interval)
     if not 0 <= interval <= MAX_ESTIMATE_INTERVAL_S:
         found.add(
-            "stream.estimate_interval", f"is {interval:g} s, but must be from 0 to {MAX_ESTIMATE_INTERVAL_S} s"
+            "stream.estimate_interval",
+            f"is {interval:g} s, but must be from 0 to {MAX_ESTIMATE_INTERVAL_S} s",
         )
 
 
