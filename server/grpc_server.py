@@ -54,8 +54,8 @@ class GrpcFront:
             grace_s: longest time for calls in flight, in seconds.
             force: once set, ends the wait.
         """
-        await self._health.drain()
         self._admission.close()
+        await self._health.drain()
         await _first_of(self._admission.wait_idle(), force.wait(), within_s=grace_s)
         self._jobs.fail_all(
             UnavailableError("the server is shutting down", reason="DRAINING", retry_after_s=1.0)

@@ -44,11 +44,11 @@ class LocalBackend:
             WorkerStartError: it cannot serve, or died before it could.
         """
         ours, theirs = socket.socketpair()
-        with contextlib.ExitStack() as on_error:
+        async with contextlib.AsyncExitStack() as on_error:
             on_error.callback(ours.close)
             with theirs:
                 process = await WorkerProcess.start([*self._command, "--fd", str(theirs.fileno())], theirs)
-            on_error.callback(process.signal_kill)
+            on_error.push_async_callback(process.destroy)
             reader, writer = await asyncio.open_unix_connection(sock=ours)
             on_error.callback(writer.close)
             writer.write(pack_frame(frames_pb2.FrontFrame(start=self._start_message(worker_id, device))))

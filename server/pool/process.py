@@ -42,6 +42,11 @@ class WorkerProcess:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
+    async def destroy(self) -> None:
+        """Kill the process and wait for its end."""
+        self.signal_kill()
+        await self._process.wait()
+
     async def wait_or_kill(self) -> int:
         """Wait for the end, and force it when patience ends; the exit code, minus the signal's number."""
         try:

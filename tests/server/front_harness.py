@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any
 
 import grpc.aio
+import pytest
 
 from ligserve.server.config import ModelSpec, ServerConfig
 from ligserve.server.grpc_server import GrpcFront, grpc_front
@@ -86,6 +87,21 @@ async def running_front(source: str = "scripted", **settings: Any) -> AsyncItera
         await pool.wait_started()
         async with grpc.aio.insecure_channel(front.address) as channel:
             yield Front(front, pool, channel)
+
+
+async def rest_of(stream: Any) -> list[pb.StreamExplainResponse]:
+    """What is left of a stream of which events have been read."""
+    events = []
+    while (event := await stream.read()) is not grpc.aio.EOF:
+        events.append(event)
+    return events
+
+
+async def failure(call: Awaitable[Any]) -> grpc.aio.AioRpcError:
+    """The error that a call ends with."""
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await call
+    return raised.value
 
 
 class ServerProcess:

@@ -1,7 +1,8 @@
 """A worker without a model, whose behaviour is chosen by the request's text (or the model's source).
 
-Texts: "hello", "stream N" (N partial estimates), "chunks", "big N" (N final estimates of 256 scores), "hang" (until
-cancelled), "crash", "fail CODE", "unfinished" (ends without a summary), "garbage".
+Texts: "hello", "stream N" (N partial estimates), "chunks", "flood" (partial estimates of 256
+scores until cancelled), "hang" (until cancelled), "crash", "fail CODE", "unfinished" (ends
+without a summary), "garbage".
 """
 
 import argparse
@@ -120,10 +121,10 @@ class Scripted:
             self.estimate(order, 0, [1.0, 2.0], score_errors=[0.1, 0.2], target=target, final=True)
         self.finish(order)
 
-    def do_big(self, order: frames_pb2.RunJob, count: str) -> None:
-        for n in range(int(count)):
-            self.estimate(order, 256 * n, [0.1] * 256, final=True)
-        self.finish(order)
+    def do_flood(self, order: frames_pb2.RunJob, _: str) -> None:
+        while not self.cancelled[order.job_id].is_set():
+            self.estimate(order, 0, [0.1] * 256)
+        self.end(order.job_id)
 
     def do_hang(self, order: frames_pb2.RunJob, _: str) -> None:
         self.cancelled[order.job_id].wait()
