@@ -10,6 +10,8 @@ from typing import Any
 from ligserve.server import config_values as values
 from ligserve.server.config_values import ModelSpec
 
+__all__ = ["ConfigError", "ModelSpec", "ServerConfig", "load_config"]
+
 ENVIRONMENT_PREFIX = "LIGSERVE_"
 MIB = 1 << 20
 # 4 MiB of text, and room for the rest of the message.

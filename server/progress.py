@@ -15,10 +15,10 @@ SHORTEST_INTERVAL_S = 0.1
 class ProgressPace:
     """What to say about a job's progress, and when."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, news: bool) -> None:
         self._progress = pb.Progress()
         self._said_at = time.monotonic()
-        self._news = False
+        self._news = news
 
     def wait_s(self) -> float:
         """Seconds until progress is due; 0 or less: it is due."""
@@ -52,7 +52,8 @@ async def with_progress(job: Job, position: Callable[[Job], int]) -> AsyncGenera
         DeadlineExceededError: the deadline passed.
         Exception: what the job failed with.
     """
-    pace = ProgressPace()
+    # To wait in the queue is news; to be served at once is not.
+    pace = ProgressPace(news=position(job) > 0)
     while True:
         if pace.wait_s() <= 0:
             yield pace.say(position(job))

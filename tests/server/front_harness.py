@@ -79,8 +79,9 @@ async def next_header(stream: Any) -> pb.Header:
 
 @contextlib.asynccontextmanager
 async def running_front(source: str = "scripted", **settings: Any) -> AsyncIterator[Front]:
-    defaults: dict[str, Any] = {"listen": "127.0.0.1:0", "devices": ("cpu",)}
-    config = ServerConfig(models=(ModelSpec(name="m", source=source),), **{**defaults, **settings})
+    models = (ModelSpec(name="m", source=source),)
+    defaults: dict[str, Any] = {"models": models, "listen": "127.0.0.1:0", "devices": ("cpu",)}
+    config = ServerConfig(**{**defaults, **settings})
     backend = LocalBackend(config, command=SCRIPTED)
     pool = WorkerPool(backend, config.device_of_each_worker, backoff=QUICK)
     async with pool, grpc_front(config, pool) as front:

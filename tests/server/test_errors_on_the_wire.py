@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from front_harness import Front, ask, ask_stream, failure, rest_of, running_front
+from front_harness import Front, ask, failure, rest_of, running_front
 from google.rpc import error_details_pb2, status_pb2
 
 from ligserve.server.errors import FieldViolation, InvalidArgumentError, ServeError
@@ -141,9 +141,9 @@ async def test_full_queue_says_when_to_come_back() -> None:
 
 async def test_deadline_of_the_server_in_the_queue_and_at_work() -> None:
     async with running_front(jobs_per_worker=1, max_deadline_s=0.3) as front:
-        at_work = front.explanations.Explain(ask("hang"))
-        queued = front.explanations.StreamExplain(ask_stream("hello"))
-        first, second = await asyncio.gather(failure(at_work), failure(rest_of(queued)))
+        at_work, _ = await front.hanging()
+        queued = front.explanations.Explain(ask("hello"))
+        first, second = await asyncio.gather(failure(rest_of(at_work)), failure(queued))
         assert first.code() is second.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         assert "at work" in str(first.details())
         assert "in the queue" in str(second.details())
@@ -167,6 +167,14 @@ def test_details_are_cut_so_that_they_arrive() -> None:
         "google.rpc.ErrorInfo",
         "google.rpc.BadRequest",
     ]
+
+
+async def test_long_lists_of_violations_arrive(front: Front) -> None:
+    labels = ["é" * 400] * 300
+    request = ask(sequence_classification={"text": "t", "custom_labels": labels})
+    error = await failure(front.explanations.Explain(request))
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert details(error)["BadRequest"].field_violations
 
 
 def test_every_error_class_has_a_canonical_code() -> None:

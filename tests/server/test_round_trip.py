@@ -7,6 +7,7 @@ import pytest
 from front_harness import Front, ask, noted, running_front
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from ligserve.server.config import ModelSpec
 from ligserve.v1 import explanation_service_pb2 as pb
 from ligserve.v1 import model_service_pb2 as model_pb
 
@@ -72,6 +73,18 @@ async def test_models(front: Front) -> None:
     assert not listed.next_page_token
     got = await front.models.GetModel(model_pb.GetModelRequest(name="m"))
     assert got.model == listed.models[0]
+
+
+async def test_pages_of_models() -> None:
+    specs = tuple(ModelSpec(name=name, source="scripted") for name in ("b", "c", "a"))
+    async with running_front(models=specs) as front:
+        names, token, pages = [], "", 0
+        while pages == 0 or token:
+            request = model_pb.ListModelsRequest(page_size=2, page_token=token)
+            page = await front.models.ListModels(request)
+            names += [model.name for model in page.models]
+            token, pages = page.next_page_token, pages + 1
+    assert (names, pages) == (["a", "b", "c"], 2)
 
 
 async def test_health_names_both_services(front: Front) -> None:
