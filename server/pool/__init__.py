@@ -1,1 +1,1 @@
-"""Worker processes as the front sees them."""
+"""Workers as the front sees them: the seam, local processes, the pool and its queue."""

@@ -1,0 +1,97 @@
+"""ExplanationService: convert, await, convert."""
+
+import asyncio
+import time
+from contextlib import aclosing
+
+import grpc.aio
+
+from ligserve.server.call import current_call
+from ligserve.server.errors import ResourceExhaustedError
+from ligserve.server.fold import fold
+from ligserve.server.pool.dispatcher import Dispatcher
+from ligserve.server.pool.events import Event
+from ligserve.server.pool.job import Job
+from ligserve.server.progress import with_progress
+from ligserve.server.validation.options import duration_seconds
+from ligserve.v1 import explanation_service_pb2 as pb
+from ligserve.v1.explanation_service_pb2_grpc import ExplanationServiceServicer
+
+DEFAULT_ESTIMATE_INTERVAL_S = 0.1
+
+Context = grpc.aio.ServicerContext[object, object]
+
+
+class ExplanationService(ExplanationServiceServicer):
+    """Turns requests into jobs, and jobs' events into answers."""
+
+    def __init__(self, dispatcher: Dispatcher, *, max_deadline_s: float, write_stall_s: float) -> None:
+        """Keep what jobs are given to.
+
+        Args:
+            dispatcher: runs the jobs.
+            max_deadline_s: caps callers' deadlines, and stands in for one that is not set.
+            write_stall_s: longest time that a client may leave a message unread.
+        """
+        self._dispatcher = dispatcher
+        self._max_deadline_s = max_deadline_s
+        self._write_stall_s = write_stall_s
+
+    async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
+        """The finished explanation."""
+        job = self._job(request, context, partial_estimates=False, estimate_interval=0.0)
+        with self._dispatcher.running(job):
+            async with aclosing(with_progress(job, self._dispatcher.position)) as events:
+                answer = await fold(events)
+        current_call().points = answer.summary.cost.points
+        return answer
+
+    async def StreamExplain(self, request: pb.StreamExplainRequest, context: Context) -> None:  # type: ignore[override]
+        """The explanation as it comes into being."""
+        job = self._job(
+            request.request,
+            context,
+            partial_estimates=True,
+            estimate_interval=_estimate_interval(request.stream),
+        )
+        with self._dispatcher.running(job):
+            async with aclosing(with_progress(job, self._dispatcher.position)) as events:
+                async for event in events:
+                    await self._write(context, event)
+
+    def _job(
+        self,
+        request: pb.ExplainRequest,
+        context: Context,
+        *,
+        partial_estimates: bool,
+        estimate_interval: float,
+    ) -> Job:
+        call = current_call()
+        call.model = request.model
+        left = context.time_remaining()
+        seconds = self._max_deadline_s if left is None else min(left, self._max_deadline_s)
+        return Job(
+            request_id=call.request_id,
+            request=request,
+            deadline=time.monotonic() + seconds,
+            partial_estimates=partial_estimates,
+            estimate_interval=estimate_interval,
+        )
+
+    async def _write(self, context: Context, event: Event) -> None:
+        if event.HasField("summary"):
+            current_call().points = event.summary.cost.points
+        try:
+            async with asyncio.timeout(self._write_stall_s):
+                await context.write(event)
+        except TimeoutError as error:
+            raise ResourceExhaustedError(
+                f"the client read nothing for {self._write_stall_s:g} s", reason="SLOW_READER"
+            ) from error
+
+
+def _estimate_interval(stream: pb.StreamOptions) -> float:
+    if not stream.HasField("estimate_interval"):
+        return DEFAULT_ESTIMATE_INTERVAL_S
+    return duration_seconds(stream.estimate_interval)

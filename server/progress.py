@@ -1,0 +1,79 @@
+"""Signs of life between a job's events: at least every 500 ms, at most every 100 ms."""
+
+import time
+from collections.abc import AsyncGenerator, Callable
+
+from ligserve.server.errors import DeadlineExceededError
+from ligserve.server.pool.events import Event
+from ligserve.server.pool.job import Job
+from ligserve.v1 import explanation_service_pb2 as pb
+
+LONGEST_SILENCE_S = 0.5
+SHORTEST_INTERVAL_S = 0.1
+
+
+class ProgressPace:
+    """What to say about a job's progress, and when."""
+
+    def __init__(self, *, news: bool) -> None:
+        self._progress = pb.Progress()
+        self._said_at = time.monotonic()
+        self._news = news
+
+    def wait_s(self) -> float:
+        """Seconds until progress is due; 0 or less: it is due."""
+        interval = SHORTEST_INTERVAL_S if self._news else LONGEST_SILENCE_S
+        return self._said_at + interval - time.monotonic()
+
+    def heard(self, progress: pb.Progress) -> None:
+        """Keep the worker's latest word."""
+        self._progress = progress
+        self._news = True
+
+    def saw(self, estimate: pb.Estimate) -> None:
+        """Learn the number of points from an estimate."""
+        points = max(self._progress.points_done, estimate.points)
+        self._progress.points_done = points
+        self._progress.points_planned = max(points, self._progress.points_planned)
+
+    def say(self, queue_position: int) -> Event:
+        """The event to send now."""
+        self._said_at = time.monotonic()
+        self._news = False
+        event = Event(progress=self._progress)
+        event.progress.queue_position = queue_position
+        return event
+
+
+async def with_progress(job: Job, position: Callable[[Job], int]) -> AsyncGenerator[Event, None]:
+    """A job's events, and progress between them, until the summary.
+
+    Raises:
+        DeadlineExceededError: the deadline passed.
+        Exception: what the job failed with.
+    """
+    # To wait in the queue is news; to be served at once is not.
+    pace = ProgressPace(news=position(job) > 0)
+    while True:
+        if pace.wait_s() <= 0:
+            yield pace.say(position(job))
+        try:
+            event = await job.events.get(max(0.0, min(pace.wait_s(), job.seconds_left)))
+        except TimeoutError:
+            _check_deadline(job, position)
+            continue
+        if event is None:
+            return
+        if event.HasField("progress"):
+            pace.heard(event.progress)
+            continue
+        if event.HasField("estimate"):
+            pace.saw(event.estimate)
+        yield event
+
+
+def _check_deadline(job: Job, position: Callable[[Job], int]) -> None:
+    if job.seconds_left > 0:
+        return
+    where = "in the queue" if position(job) else "at work"
+    raise DeadlineExceededError(f"the deadline passed while the request was {where}", reason="DEADLINE")

@@ -1,0 +1,32 @@
+"""What the public interface offers and this version does not build yet: one table."""
+
+from collections.abc import Callable, Mapping
+
+from ligserve.server.errors import UnimplementedError
+from ligserve.v1 import explanation_pb2 as pb
+from ligserve.v1 import explanation_service_pb2 as service_pb
+
+_BUILT_EXPLAINERS = frozenset({"sequence_classification"})
+
+# The part's name, and whether a request's options ask for it.
+_UNBUILT_OPTIONS: Mapping[str, Callable[[pb.ExplainOptions], bool]] = {
+    "options.embedding_layer ALL": lambda o: o.embedding_layer == pb.EMBEDDING_LAYER_ALL,
+    "options.baselines.reference_text": lambda o: any(b.HasField("reference_text") for b in o.baselines),
+    "more than one of options.baselines": lambda o: len(o.baselines) > 1,
+    "options.long_input.window": lambda o: o.long_input.HasField("window"),
+    "options.long_input.truncate": lambda o: o.long_input.HasField("truncate"),
+}
+
+
+def refuse_unbuilt(request: service_pb.ExplainRequest) -> None:
+    """Let a request pass if everything that it asks for is built.
+
+    Raises:
+        UnimplementedError: naming the first part that is not.
+    """
+    explainer = request.WhichOneof("explainer")
+    if explainer is not None and explainer not in _BUILT_EXPLAINERS:
+        raise UnimplementedError(explainer)
+    for part, asks_for in _UNBUILT_OPTIONS.items():
+        if asks_for(request.options):
+            raise UnimplementedError(part)
