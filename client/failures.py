@@ -67,7 +67,8 @@ def _unpacked(value: bytes) -> Iterator[Message]:
     kinds = (error_details_pb2.ErrorInfo, error_details_pb2.BadRequest, error_details_pb2.RetryInfo)
     for packed in status.details if status is not None else ():
         for kind in kinds:
-            if packed.Is(kind.DESCRIPTOR) and (detail := _parsed(kind, packed.value)) is not None:
+            named = packed.type_url.rpartition("/")[2] == kind.DESCRIPTOR.full_name
+            if named and (detail := _parsed(kind, packed.value)) is not None:
                 yield detail
 
 

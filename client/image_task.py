@@ -12,7 +12,10 @@ from ligserve.v1 import explanation_service_pb2 as service_pb
 
 @dataclass(frozen=True, slots=True)
 class NoiseTunnel:
-    """Averages an attribution over noisy copies of the input (Smilkov et al. 2017); None: server's default."""
+    """Averages an attribution over noisy copies of the input (Smilkov et al. 2017).
+
+    None leaves a choice to the server.
+    """
 
     kind: NoiseKind = NoiseKind.SMOOTHGRAD
     samples: int | None = None

@@ -25,7 +25,7 @@ class Unset(Enum):
 
 
 UNSET: Final = Unset.UNSET
-Timeout: TypeAlias = float | None | Literal[Unset.UNSET]
+Timeout: TypeAlias = float | Literal[Unset.UNSET] | None
 Metadata: TypeAlias = Mapping[str, str | bytes] | Sequence[tuple[str, str | bytes]]
 
 

@@ -75,7 +75,7 @@ class ExplanationStream:
 
     def _read(self) -> service_pb.StreamExplainResponse | None:
         with translate_rpc_errors(self.request_id):
-            return next(self._call, None)  # type: ignore[call-overload]
+            return next(self._call, None)
 
     def _feed(self, message: service_pb.StreamExplainResponse) -> Event | None:
         try:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -53,9 +54,7 @@ def _serve_without_extra() -> None:
 def _register_serve() -> None:
     # The light install holds the server's modules, but not what they import.
     if find_spec("ligserve.server.command") and all(map(find_spec, SERVER_PACKAGES)):
-        from ligserve.server.command import serve
-
-        app.command()(serve)
+        app.command()(import_module("ligserve.server.command").serve)
     else:
         app.command("serve")(_serve_without_extra)
 
@@ -76,7 +75,7 @@ def main() -> None:
         # Python would complain when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
-    except (LigserveError, OSError, ValueError) as error:
+    except (LigserveError, OSError) as error:
         typer.echo(f"ligserve: {_one_line(error)}", err=True)
         sys.exit(FAILED)
 

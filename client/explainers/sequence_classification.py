@@ -69,15 +69,15 @@ class SequenceClassificationExplainer(SequenceClassificationCore):
             ValueError: n_steps and tolerance are both given.
         """
         arguments = CallArguments(
-            text,
-            index,
-            class_name,
-            embedding_type,
-            internal_batch_size,
-            n_steps,
-            tolerance,
-            output_space,
-            timeout,
+            text=text,
+            index=index,
+            class_name=class_name,
+            embedding_type=embedding_type,
+            internal_batch_size=internal_batch_size,
+            n_steps=n_steps,
+            tolerance=tolerance,
+            output_space=output_space,
+            timeout=timeout,
         )
         if self._needs_labels(arguments):
             self._learn(self._client.model(self.model_name))
@@ -144,15 +144,15 @@ class AsyncSequenceClassificationExplainer(SequenceClassificationCore):
             ValueError: n_steps and tolerance are both given, or custom labels do not fit.
         """
         arguments = CallArguments(
-            text,
-            index,
-            class_name,
-            embedding_type,
-            internal_batch_size,
-            n_steps,
-            tolerance,
-            output_space,
-            timeout,
+            text=text,
+            index=index,
+            class_name=class_name,
+            embedding_type=embedding_type,
+            internal_batch_size=internal_batch_size,
+            n_steps=n_steps,
+            tolerance=tolerance,
+            output_space=output_space,
+            timeout=timeout,
         )
         if self._needs_labels(arguments):
             await self.load()

@@ -13,6 +13,7 @@ from ligserve.client.rendering.pieces import printable, text_pieces
 
 if TYPE_CHECKING:
     from ligserve.client.types.explanation import Explanation
+    from ligserve.client.types.inputs import Prediction
     from ligserve.client.types.targets import TargetExplanation
 
 TOP_WORDS = 8
@@ -36,7 +37,7 @@ def coloured_text(explanation: "Explanation", target: "TargetExplanation") -> Te
 
 def _parts(explanation: "Explanation") -> Iterator[RenderableType]:
     if explanation.prediction is not None:
-        yield _prediction(explanation)
+        yield _prediction(explanation, explanation.prediction)
     for warning in explanation.warnings:
         yield Text(f"warning: {printable(warning.message)}", style="yellow")
     for position, target in enumerate(explanation.targets):
@@ -49,9 +50,7 @@ def _parts(explanation: "Explanation") -> Iterator[RenderableType]:
     yield _legend()
 
 
-def _prediction(explanation: "Explanation") -> Text:
-    prediction = explanation.prediction
-    assert prediction is not None
+def _prediction(explanation: "Explanation", prediction: "Prediction") -> Text:
     line = Text.assemble(("predicted ", "dim"), (printable(prediction.label), "bold"))
     if prediction.probability is not None:
         line.append(f" {prediction.probability:.4f}")
