@@ -12,6 +12,7 @@ from ligserve.client.channel import DEFAULT_TIMEOUT_S
 from ligserve.client.classes import ClassTarget
 from ligserve.client.cli.options import DEFAULT_SERVER, AsJson, Server, Timeout
 from ligserve.client.cli.progress import explained_with_progress
+from ligserve.client.errors import InvalidRequestError
 from ligserve.client.options import ExplainKeywords
 from ligserve.client.sync import Client
 from ligserve.client.tasks import SequenceClassification
@@ -53,13 +54,16 @@ def explain(
 ) -> None:
     """Explains a classifier's output for a text.
 
-    Examples:
+    For example:
+
     `ligserve explain "I love you, I like you" --model sentiment`
 
     `ligserve explain --file review.txt -m sentiment --class POSITIVE --class NEGATIVE --html review.html`
 
     `echo "I love you" | ligserve explain - -m sentiment --tolerance 0.001 --json`
     """
+    if tolerance is not None and n_steps is not None:
+        raise typer.BadParameter("give either --tolerance or --n-steps, not both")
     task = SequenceClassification(_text(text, file), [_target(name) for name in classes or ()])
     options = ExplainKeywords(
         convention=convention,
@@ -90,7 +94,7 @@ def _decoded(data: bytes, source: str) -> str:
     try:
         return data.decode("utf-8").removesuffix("\n")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{source} is not UTF-8: {error}") from error
+        raise InvalidRequestError(f"{source} is not UTF-8: {error}") from error
 
 
 def _target(name: str) -> ClassTarget:
