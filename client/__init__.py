@@ -1,1 +1,161 @@
-"""The Python client of ligserve; it needs no torch."""
+"""The Python client of ligserve; it needs no torch.
+
+    from ligserve.client import Client, SequenceClassification
+
+    with Client("127.0.0.1:50051") as client:
+        explanation = client.explain("sentiment", SequenceClassification("I love you, I like you"))
+        explanation.print()
+        for word in explanation.top(3):
+            print(word.text, word.score)
+
+`AsyncClient` has the same methods to be awaited. Users of transformers-interpret construct a
+`SequenceClassificationExplainer(client, "sentiment")` in place of `(model, tokenizer)`. Errors are drawn in
+`ligserve.client.errors`.
+"""
+
+from ligserve.client.aio import AsyncClient
+from ligserve.client.aio_stream import AsyncExplanationStream
+from ligserve.client.channel import DEFAULT_SERVER, DEFAULT_TIMEOUT_S, TlsConfig
+from ligserve.client.classes import ClassTarget
+from ligserve.client.errors import (
+    AuthenticationError,
+    CallCancelledError,
+    ClientClosedError,
+    DeadlineExceededError,
+    FailedPreconditionError,
+    InvalidRequestError,
+    LigserveError,
+    MalformedAnswerError,
+    ModelNotFoundError,
+    NotFoundError,
+    OverloadedError,
+    PermissionDeniedError,
+    ServerError,
+    ServerUnavailableError,
+    TruncatedStreamError,
+    UnimplementedError,
+)
+from ligserve.client.explainers import (
+    AsyncSequenceClassificationExplainer,
+    AttributionsNotCalculatedError,
+    AttributionTypeNotSupportedError,
+    InputIdsNotCalculatedError,
+    LIGAttributions,
+    SequenceClassificationExplainer,
+)
+from ligserve.client.failures import FieldViolation
+from ligserve.client.image_task import ImageClassification, NoiseTunnel
+from ligserve.client.options import ExplainOptions, ReferenceText, Window
+from ligserve.client.rendering.html import Html
+from ligserve.client.sync import Client
+from ligserve.client.sync_stream import ExplanationStream
+from ligserve.client.tasks import (
+    MultiLabelClassification,
+    PairwiseSequenceClassification,
+    QuestionAnswering,
+    SequenceClassification,
+    Task,
+    TokenClassification,
+    ZeroShotClassification,
+)
+from ligserve.client.types.cost import Cost, Worker
+from ligserve.client.types.enums import (
+    Aggregate,
+    AnswerEnd,
+    BaselineKind,
+    Convention,
+    EmbeddingLayer,
+    LongInputPolicy,
+    NoiseKind,
+    OutputSpace,
+    QuadratureRule,
+    StopReason,
+)
+from ligserve.client.types.events import (
+    EstimateEvent,
+    Event,
+    HeaderEvent,
+    ProgressEvent,
+    SummaryEvent,
+)
+from ligserve.client.types.explanation import Explanation
+from ligserve.client.types.inputs import Answer, ImageShape, Prediction, ServerWarning, Token
+from ligserve.client.types.models import ExplainerSupport, Model
+from ligserve.client.types.targets import Target, TargetExplanation, TargetSummary
+from ligserve.client.types.words import Word
+
+__all__ = [
+    "DEFAULT_SERVER",
+    "DEFAULT_TIMEOUT_S",
+    "Aggregate",
+    "Answer",
+    "AnswerEnd",
+    "AsyncClient",
+    "AsyncExplanationStream",
+    "AsyncSequenceClassificationExplainer",
+    "AttributionTypeNotSupportedError",
+    "AttributionsNotCalculatedError",
+    "AuthenticationError",
+    "BaselineKind",
+    "CallCancelledError",
+    "ClassTarget",
+    "Client",
+    "ClientClosedError",
+    "Convention",
+    "Cost",
+    "DeadlineExceededError",
+    "EmbeddingLayer",
+    "EstimateEvent",
+    "Event",
+    "ExplainOptions",
+    "ExplainerSupport",
+    "Explanation",
+    "ExplanationStream",
+    "FailedPreconditionError",
+    "FieldViolation",
+    "HeaderEvent",
+    "Html",
+    "ImageClassification",
+    "ImageShape",
+    "InputIdsNotCalculatedError",
+    "InvalidRequestError",
+    "LIGAttributions",
+    "LigserveError",
+    "LongInputPolicy",
+    "MalformedAnswerError",
+    "Model",
+    "ModelNotFoundError",
+    "MultiLabelClassification",
+    "NoiseKind",
+    "NoiseTunnel",
+    "NotFoundError",
+    "OutputSpace",
+    "OverloadedError",
+    "PairwiseSequenceClassification",
+    "PermissionDeniedError",
+    "Prediction",
+    "ProgressEvent",
+    "QuadratureRule",
+    "QuestionAnswering",
+    "ReferenceText",
+    "SequenceClassification",
+    "SequenceClassificationExplainer",
+    "ServerError",
+    "ServerUnavailableError",
+    "ServerWarning",
+    "StopReason",
+    "SummaryEvent",
+    "Target",
+    "TargetExplanation",
+    "TargetSummary",
+    "Task",
+    "TlsConfig",
+    "Token",
+    "TokenClassification",
+    "TruncatedStreamError",
+    "UnimplementedError",
+    "Window",
+    "Word",
+    "Worker",
+    "ZeroShotClassification",
+]

@@ -1,0 +1,106 @@
+"""Puts the chunks of estimates together, and keeps the final ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ligserve.client.errors import MalformedAnswerError
+from ligserve.client.types.events import EstimateEvent
+from ligserve.v1 import explanation_service_pb2 as service_pb
+
+
+@dataclass(frozen=True, slots=True)
+class FinalScores:
+    """The final scores of a target, those of its windows one after the other."""
+
+    scores: tuple[float, ...]
+    score_errors: tuple[float, ...]
+
+
+@dataclass(slots=True)
+class _Chunks:
+    """The chunks so far of one estimate."""
+
+    scores: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+    round: int = 0
+
+
+class EstimateAssembly:
+    """The estimates of all targets and windows.
+
+    Args:
+        lengths: number of scores of each window.
+        targets: number of targets.
+    """
+
+    def __init__(self, lengths: Sequence[int], targets: int) -> None:
+        self._lengths = tuple(lengths)
+        self._targets = targets
+        self._open: dict[tuple[int, int], _Chunks] = {}
+        self._finals: dict[tuple[int, int], EstimateEvent] = {}
+
+    def add(self, chunk: service_pb.Estimate) -> EstimateEvent | None:
+        """Take a chunk; returns the estimate if this was its last one.
+
+        Raises:
+            MalformedAnswerError: it does not follow the chunk before.
+        """
+        place = (chunk.target, chunk.window)
+        self._check_place(place)
+        chunks = self._open.setdefault(place, _Chunks(round=chunk.round))
+        _check_follows(chunks, chunk)
+        chunks.scores.extend(chunk.scores)
+        chunks.errors.extend(chunk.score_errors)
+        return self._completed(place, chunk)
+
+    def final(self, target: int) -> FinalScores:
+        """The final scores of a target.
+
+        Raises:
+            MalformedAnswerError: a window's are missing.
+        """
+        places = [(target, window) for window in range(len(self._lengths))]
+        if missing := [window for _, window in places if (target, window) not in self._finals]:
+            raise MalformedAnswerError(f"target {target} has no final estimate for windows {missing}")
+        finals = [self._finals[place] for place in places]
+        return FinalScores(
+            scores=tuple(score for final in finals for score in final.scores),
+            score_errors=tuple(error for final in finals for error in final.score_errors),
+        )
+
+    def _check_place(self, place: tuple[int, int]) -> None:
+        target, window = place
+        if target >= self._targets or window >= len(self._lengths):
+            raise MalformedAnswerError(f"target {target}, window {window} is not in the header")
+        if place in self._finals:
+            raise MalformedAnswerError(f"target {target}, window {window} was final already")
+
+    def _completed(self, place: tuple[int, int], chunk: service_pb.Estimate) -> EstimateEvent | None:
+        chunks, length = self._open[place], self._lengths[place[1]]
+        if len(chunks.scores) > length or len(chunks.errors) not in (0, len(chunks.scores)):
+            raise MalformedAnswerError(f"{len(chunks.scores)} scores came for {length} tokens")
+        if len(chunks.scores) < length:
+            return None
+        event = _event(self._open.pop(place), chunk)
+        if event.final:
+            self._finals[place] = event
+        return event
+
+
+def _check_follows(chunks: _Chunks, chunk: service_pb.Estimate) -> None:
+    if chunk.first_token != len(chunks.scores) or chunk.round != chunks.round:
+        expected = f"token {len(chunks.scores)} of round {chunks.round}"
+        raise MalformedAnswerError(f"scores from token {chunk.first_token} came, not from {expected}")
+
+
+def _event(chunks: _Chunks, last: service_pb.Estimate) -> EstimateEvent:
+    return EstimateEvent(
+        target=last.target,
+        window=last.window,
+        scores=tuple(chunks.scores),
+        score_errors=tuple(chunks.errors),
+        error_bound=last.error_bound,
+        points=last.points,
+        round=last.round,
+        final=last.final,
+    )

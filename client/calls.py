@@ -1,0 +1,86 @@
+"""What one call needs, worked out in one place for every client."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ligserve.client.channel import ClientConfig
+from ligserve.client.fields import FieldScope
+from ligserve.client.options import UNSET, ExplainKeywords, ExplainOptions, Metadata, Timeout
+from ligserve.client.requests import explain_request
+from ligserve.client.tasks import Task
+from ligserve.v1 import explanation_service_pb2 as service_pb
+from ligserve.v1 import model_service_pb2 as model_pb
+
+REQUEST_ID_KEY: Final = "x-request-id"
+MODELS_PER_PAGE: Final = 1000
+
+Pairs = tuple[tuple[str, str | bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CallSettings:
+    """What goes with a request: the deadline in seconds from now, and the metadata."""
+
+    timeout: float | None
+    metadata: Pairs
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainCall:
+    """An explanation to ask for: the request, its settings, and the texts that offsets point into."""
+
+    request: service_pb.ExplainRequest
+    settings: CallSettings
+    texts: tuple[str, ...]
+
+
+def call_settings(
+    config: ClientConfig,
+    timeout: Timeout = UNSET,
+    metadata: Metadata = (),
+    request_id: str | None = None,
+) -> CallSettings:
+    """The settings of one call, from the client's and the call's own."""
+    identifier = request_id or uuid.uuid4().hex
+    own: Pairs = ((REQUEST_ID_KEY, identifier),)
+    if config.token is not None:
+        own += (("authorization", f"Bearer {config.token}"),)
+    seconds = config.timeout if timeout is UNSET else timeout
+    return CallSettings(seconds, _pairs(config.metadata) + _pairs(metadata) + own, identifier)
+
+
+def explain_call(config: ClientConfig, model: str, task: Task, keywords: ExplainKeywords) -> ExplainCall:
+    """An explanation to ask for, checked before anything is sent.
+
+    Raises:
+        InvalidRequestError: a value cannot be carried by the wire.
+        ValueError: an option's value is unknown.
+    """
+    options = ExplainOptions(**keywords)
+    settings = call_settings(config, options.timeout, options.metadata, options.request_id)
+    return ExplainCall(explain_request(model, task, options), settings, task.texts)
+
+
+def get_model_request(name: str) -> model_pb.GetModelRequest:
+    """Asks for one model.
+
+    Raises:
+        InvalidRequestError: the name cannot be sent.
+    """
+    scope = FieldScope()
+    request = model_pb.GetModelRequest(name=scope.text("name", name))
+    scope.refuse_violations()
+    return request
+
+
+def list_models_request(page_token: str) -> model_pb.ListModelsRequest:
+    """Asks for a page of the models; the empty token asks for the first."""
+    return model_pb.ListModelsRequest(page_size=MODELS_PER_PAGE, page_token=page_token)
+
+
+def _pairs(metadata: Metadata) -> Pairs:
+    items = metadata.items() if isinstance(metadata, Mapping) else metadata
+    return tuple((key.lower(), value) for key, value in items)

@@ -1,0 +1,72 @@
+"""Classes of a model, by position or by name, and the targets made of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, TypeVar
+
+from ligserve.client.fields import FieldScope
+from ligserve.v1 import explanation_pb2 as pb
+
+ClassLike: TypeAlias = int | str
+
+T = TypeVar("T", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassTarget:
+    """One scalar function of a classifier's output.
+
+    Attributes:
+        label: the class that is explained, by index or name; None: the predicted class.
+        versus: if given, explain output(label) - output(versus): why this class rather than that one.
+    """
+
+    label: ClassLike | None = None
+    versus: ClassLike | None = None
+
+
+TargetLike: TypeAlias = ClassLike | ClassTarget
+
+
+class Appendable(Protocol[T]):
+    """A repeated message field."""
+
+    def add(self) -> T:
+        """Append an empty message and return it."""
+        ...
+
+
+def as_targets(targets: Iterable[TargetLike] | TargetLike) -> tuple[ClassTarget, ...]:
+    """Targets from their short forms; one may be given bare."""
+    given = (targets,) if isinstance(targets, int | str | ClassTarget) else targets
+    return tuple(t if isinstance(t, ClassTarget) else ClassTarget(t) for t in given)
+
+
+def as_labels(labels: Iterable[ClassLike] | ClassLike) -> tuple[ClassLike, ...]:
+    """Labels as a tuple; one may be given bare."""
+    return (labels,) if isinstance(labels, int | str) else tuple(labels)
+
+
+def add_targets(field: Appendable[pb.ClassTarget], targets: Iterable[TargetLike], scope: FieldScope) -> None:
+    """Write targets into a request's field `targets`."""
+    for i, target in enumerate(as_targets(targets)):
+        message, here = field.add(), scope.at(f"targets[{i}]")
+        if target.label is not None:
+            _set_reference(message.label, target.label, here.at("label"))
+        if target.versus is not None:
+            _set_reference(message.versus, target.versus, here.at("versus"))
+
+
+def add_references(
+    field: Appendable[pb.ClassReference], labels: Iterable[ClassLike], scope: FieldScope
+) -> None:
+    """Write classes into a request's field `labels`."""
+    for i, label in enumerate(labels):
+        _set_reference(field.add(), label, scope.at(f"labels[{i}]"))
+
+
+def _set_reference(message: pb.ClassReference, label: ClassLike, scope: FieldScope) -> None:
+    if isinstance(label, str):
+        message.name = scope.text("name", label)
+    else:
+        message.index = scope.unsigned("index", label)

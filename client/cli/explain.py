@@ -1,0 +1,101 @@
+"""`ligserve explain`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ligserve.client.channel import DEFAULT_TIMEOUT_S
+from ligserve.client.classes import ClassTarget
+from ligserve.client.cli.options import DEFAULT_SERVER, AsJson, Server, Timeout
+from ligserve.client.cli.progress import explained_with_progress
+from ligserve.client.errors import InvalidRequestError
+from ligserve.client.options import ExplainKeywords
+from ligserve.client.sync import Client
+from ligserve.client.tasks import SequenceClassification
+from ligserve.client.types.enums import BaselineKind, Convention, OutputSpace
+
+Text = Annotated[str | None, typer.Argument(help="The text; - reads it from standard input.")]
+ModelName = Annotated[str, typer.Option("--model", "-m", help="Name of a model; see `ligserve models`.")]
+File = Annotated[Path | None, typer.Option("--file", "-f", help="Read the text from a file.")]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class", "--target", "-c", help="Class to explain: a name, or an index. May be given again."
+    ),
+]
+Steps = Annotated[int | None, typer.Option("--n-steps", help="A fixed number of quadrature nodes.")]
+Tolerated = Annotated[float | None, typer.Option("--tolerance", help="Relative error to reach.")]
+Habits = Annotated[Convention | None, typer.Option("--convention", help="Whose habits to follow.")]
+Space = Annotated[OutputSpace | None, typer.Option("--output-space", help="What is explained.")]
+Baselines = Annotated[
+    list[BaselineKind] | None, typer.Option("--baseline", help="Where paths start. May be given again.")
+]
+HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write the table as a page of HTML.")]
+
+
+def explain(
+    model: ModelName,
+    text: Text = None,
+    file: File = None,
+    server: Server = DEFAULT_SERVER,
+    classes: Targets = None,
+    convention: Habits = None,
+    tolerance: Tolerated = None,
+    n_steps: Steps = None,
+    output_space: Space = None,
+    baseline: Baselines = None,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+    as_json: AsJson = False,
+    html: HtmlFile = None,
+) -> None:
+    """Explains a classifier's output for a text.
+
+    For example:
+
+    `ligserve explain "I love you, I like you" --model sentiment`
+
+    `ligserve explain --file review.txt -m sentiment --class POSITIVE --class NEGATIVE --html review.html`
+
+    `echo "I love you" | ligserve explain - -m sentiment --tolerance 0.001 --json`
+    """
+    if tolerance is not None and n_steps is not None:
+        raise typer.BadParameter("give either --tolerance or --n-steps, not both")
+    task = SequenceClassification(_text(text, file), [_target(name) for name in classes or ()])
+    options = ExplainKeywords(
+        convention=convention,
+        tolerance=tolerance,
+        n_steps=n_steps,
+        output_space=output_space,
+        baseline=baseline or None,
+    )
+    with Client(server, timeout=timeout) as client, client.stream(model, task, **options) as stream:
+        explanation = explained_with_progress(stream)
+    if html is not None:
+        explanation.save_html(html)
+    if as_json:
+        typer.echo(json.dumps(explanation.to_dict(), indent=2))
+    else:
+        Console().print(explanation)
+
+
+def _text(text: str | None, file: Path | None) -> str:
+    if (text is None) == (file is None):
+        raise typer.BadParameter("give a text, - for standard input, or --file")
+    if file is not None:
+        return _decoded(file.read_bytes(), str(file))
+    return _decoded(sys.stdin.buffer.read(), "standard input") if text == "-" else str(text)
+
+
+def _decoded(data: bytes, source: str) -> str:
+    try:
+        return data.decode("utf-8").removesuffix("\n")
+    except UnicodeDecodeError as error:
+        raise InvalidRequestError(f"{source} is not UTF-8: {error}") from error
+
+
+def _target(name: str) -> ClassTarget:
+    return ClassTarget(int(name) if name.isascii() and name.isdigit() else name)

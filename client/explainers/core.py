@@ -1,0 +1,140 @@
+"""What the blocking and the asyncio drop-in for sequence classification share: everything but the calls."""
+
+import re
+import warnings
+from collections.abc import Sequence
+
+from ligserve.client.errors import FailedPreconditionError
+from ligserve.client.explainers.attributions import LIGAttributions
+from ligserve.client.explainers.errors import AttributionTypeNotSupportedError
+from ligserve.client.explainers.question import CallArguments, Question, ask
+from ligserve.client.explainers.results import SequenceClassificationResults
+from ligserve.client.types.enums import Convention
+from ligserve.client.types.explanation import Explanation
+from ligserve.client.types.models import Model
+
+SUPPORTED_ATTRIBUTION_TYPES = ("lig",)
+LIBRARY_STEPS = 50
+# Reasons and warning codes of the server.
+LIBRARY_UNSUPPORTED = "LIBRARY_CONVENTION_UNSUPPORTED"
+POSITION_UNSUPPORTED = "POSITION_EMBEDDINGS_UNSUPPORTED"
+
+
+class SequenceClassificationCore(SequenceClassificationResults):
+    """State and rules of the drop-in; subclasses add `__call__`.
+
+    Attributes:
+        model_name: name of the model on the server.
+        attribution_type: "lig".
+        custom_labels: names that replace the model's labels; empty: none.
+        n_steps: steps of the next call; a call that gives n_steps changes it.
+        internal_batch_size: recorded as the library does; it never changed numbers, and the server packs
+            its batches by itself.
+
+    Raises:
+        AttributionTypeNotSupportedError: the attribution type is not "lig".
+    """
+
+    def __init__(self, model_name: str, attribution_type: str, custom_labels: Sequence[str] | None) -> None:
+        if attribution_type not in SUPPORTED_ATTRIBUTION_TYPES:
+            raise AttributionTypeNotSupportedError(
+                f"Attribution type '{attribution_type}' is not supported. "
+                f"Supported types are {list(SUPPORTED_ATTRIBUTION_TYPES)}"
+            )
+        super().__init__()
+        self.model_name = model_name
+        self.attribution_type = attribution_type
+        self.custom_labels = tuple(custom_labels or ())
+        self.n_steps = LIBRARY_STEPS
+        self.internal_batch_size: int | None = None
+        self._convention = Convention.LIBRARY
+
+    def encode(self, text: str | None = None) -> list[int]:
+        """Not to be had here: the tokenizer is on the server.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(
+            "the tokenizer is on the server; after a call, see input_ids and explanation.tokens"
+        )
+
+    def decode(self, input_ids: Sequence[Sequence[int]]) -> list[str]:
+        """Not to be had here: the tokenizer is on the server.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("the tokenizer is on the server; after a call, see explanation.tokens")
+
+    def __str__(self) -> str:
+        name = type(self).__name__
+        return f"{name}(\n\tmodel='{self.model_name}',\n\tattribution_type='{self.attribution_type}',)"
+
+    def _learn(self, model: Model) -> None:
+        """Take the model's labels, or the caller's in their place.
+
+        Raises:
+            ValueError: there are not as many custom labels as labels.
+        """
+        if self.custom_labels and len(self.custom_labels) != len(model.labels):
+            raise ValueError(
+                f"`custom_labels` size '{len(self.custom_labels)}' should match pretrained model's "
+                f"label2id size '{len(model.labels)}'"
+            )
+        self._labels = self.custom_labels or model.labels
+
+    def _needs_labels(self, arguments: CallArguments) -> bool:
+        by_name = arguments.index is None and arguments.class_name is not None
+        return self._labels is None and (by_name or bool(self.custom_labels))
+
+    def _question(self, arguments: CallArguments) -> Question:
+        self.n_steps = arguments.n_steps or self.n_steps
+        self.internal_batch_size = arguments.internal_batch_size or self.internal_batch_size
+        selected = self._selected(arguments)
+        return ask(arguments, selected, self.custom_labels, self.n_steps, self._convention)
+
+    def _selected(self, arguments: CallArguments) -> int | None:
+        if arguments.index is not None:
+            return int(arguments.index)
+        if arguments.class_name is None:
+            return None
+        index = {label: place for place, label in enumerate(self._labels or ())}.get(arguments.class_name)
+        if index is None:
+            name = arguments.class_name
+            message = f"'{name}' is not found in self.label2id keys.Defaulting to predicted index instead."
+            warnings.warn(message, stacklevel=4)
+        return index
+
+    def _without_library_convention(self, question: Question, refusal: FailedPreconditionError) -> Question:
+        """The question in the other convention, where the library cannot run the model.
+
+        Raises:
+            FailedPreconditionError: the refusal, where it was about something else.
+        """
+        if refusal.reason != LIBRARY_UNSUPPORTED:
+            raise refusal
+        message = f"{refusal} The answer follows the faithful convention instead."
+        warnings.warn(message, stacklevel=3)
+        self._convention = Convention.FAITHFUL
+        return question.faithful()
+
+    def _finish(self, question: Question, explanation: Explanation) -> list[tuple[str, float]]:
+        if any(warning.code == POSITION_UNSUPPORTED for warning in explanation.warnings):
+            warnings.warn(
+                "This model doesn't support position embeddings for attributions. "
+                "Defaulting to word embeddings",
+                stacklevel=3,
+            )
+        given = question.task.text
+        self._text = clean_text(given) if explanation.convention is Convention.LIBRARY else given
+        self.explanation = explanation
+        self.attributions = LIGAttributions.from_explanation(
+            explanation, self.n_steps, self.internal_batch_size
+        )
+        return self.word_attributions
+
+
+def clean_text(text: str) -> str:
+    """The text as transformers-interpret 0.10.0 hands it to the tokenizer."""
+    return re.sub(r"\s{2,}", " ", re.sub(r"([.,!?()])", r" \1 ", text))

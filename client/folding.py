@@ -1,0 +1,159 @@
+"""From a stream's messages, or a unary answer, to an explanation; no input or output is done here."""
+
+from collections.abc import Iterator
+
+from ligserve.client.assembly import EstimateAssembly
+from ligserve.client.errors import MalformedAnswerError, TruncatedStreamError
+from ligserve.client.types.events import EstimateEvent, Event, HeaderEvent, ProgressEvent, SummaryEvent
+from ligserve.client.types.explanation import Explanation
+from ligserve.client.types.targets import TargetExplanation
+from ligserve.v1 import explanation_service_pb2 as service_pb
+
+
+class StreamFolder:
+    """Checks the order of a stream's messages, turns them into events, and folds them.
+
+    Progress may come at any time; else a header, estimates until every target is final, a summary.
+    """
+
+    def __init__(self, texts: tuple[str, ...]) -> None:
+        self._texts = texts
+        self._header: HeaderEvent | None = None
+        self._assembly: EstimateAssembly | None = None
+        self._explanation: Explanation | None = None
+
+    def feed(self, message: service_pb.StreamExplainResponse) -> Event | None:
+        """The event that a message completes, if it does.
+
+        Raises:
+            MalformedAnswerError: the message breaks the protocol.
+        """
+        if self._explanation is not None:
+            raise MalformedAnswerError("a message came after the summary")
+        match message.WhichOneof("event"):
+            case "header":
+                return self.header(message.header)
+            case "estimate":
+                return self.estimate(message.estimate)
+            case "progress":
+                return ProgressEvent.from_proto(message.progress)
+            case "summary":
+                return self.summary(message.summary)
+        # An event of a newer server, of which this client knows nothing.
+        return None
+
+    def header(self, message: service_pb.Header) -> HeaderEvent:
+        """Take the header.
+
+        Raises:
+            MalformedAnswerError: it came before, or its columns differ in length.
+        """
+        if self._header is not None:
+            raise MalformedAnswerError("a second header came")
+        try:
+            self._header = HeaderEvent.from_proto(message)
+        except ValueError as error:
+            raise MalformedAnswerError(f"the header's columns differ in length: {error}") from error
+        self._assembly = EstimateAssembly(_lengths(message), len(message.targets))
+        return self._header
+
+    def estimate(self, message: service_pb.Estimate) -> EstimateEvent | None:
+        """Take a chunk of an estimate; the event comes with the last chunk.
+
+        Raises:
+            MalformedAnswerError: it does not follow the chunk before, or no header came.
+        """
+        if self._assembly is None:
+            raise MalformedAnswerError("an estimate came before the header")
+        return self._assembly.add(message)
+
+    def summary(self, message: service_pb.Summary) -> SummaryEvent:
+        """Take the summary.
+
+        Raises:
+            MalformedAnswerError: something is missing before it, or in it.
+        """
+        if self._header is None or self._assembly is None:
+            raise MalformedAnswerError("a summary came before the header")
+        if sorted(t.target for t in message.targets) != list(range(len(self._header.targets))):
+            raise MalformedAnswerError("the summary's targets are not the header's")
+        summary = SummaryEvent.from_proto(message)
+        targets = tuple(_targets(self._header, self._assembly, summary))
+        self._explanation = _explanation(self._texts, self._header, targets, summary)
+        return summary
+
+    def result(self) -> Explanation:
+        """The explanation, once the stream has ended.
+
+        Raises:
+            TruncatedStreamError: no summary came.
+        """
+        if self._explanation is None:
+            raise TruncatedStreamError("the stream ended before its summary; its scores may not be final")
+        return self._explanation
+
+
+def fold_answer(answer: service_pb.ExplainResponse, texts: tuple[str, ...]) -> Explanation:
+    """The explanation in a unary answer, by the same rules as a stream's.
+
+    Raises:
+        MalformedAnswerError: the answer breaks the protocol.
+    """
+    folder = StreamFolder(texts)
+    folder.header(answer.header)
+    for estimate in answer.estimates:
+        folder.estimate(estimate)
+    folder.summary(answer.summary)
+    return folder.result()
+
+
+def _lengths(header: service_pb.Header) -> list[int]:
+    if header.HasField("image_shape"):
+        shape = header.image_shape
+        return [shape.channels * shape.height * shape.width]
+    return [len(window.tokens.ids) for window in header.windows]
+
+
+def _targets(
+    header: HeaderEvent, assembly: EstimateAssembly, summary: SummaryEvent
+) -> Iterator[TargetExplanation]:
+    for position, (target, reached) in enumerate(zip(header.targets, summary.targets, strict=True)):
+        final = assembly.final(position)
+        yield TargetExplanation(
+            target=target,
+            scores=final.scores,
+            score_errors=final.score_errors,
+            f_input=reached.f_input,
+            f_baseline=reached.f_baseline,
+            score_sum=reached.score_sum,
+            convergence_delta=reached.convergence_delta,
+            error_bound=reached.error_bound,
+            score_error_sum=reached.score_error_sum,
+            stop_reason=reached.stop_reason,
+            points=reached.points,
+        )
+
+
+def _explanation(
+    texts: tuple[str, ...],
+    header: HeaderEvent,
+    targets: tuple[TargetExplanation, ...],
+    summary: SummaryEvent,
+) -> Explanation:
+    return Explanation(
+        request_id=header.request_id,
+        model=header.model,
+        revision=header.revision,
+        convention=header.convention,
+        texts=texts,
+        prediction=header.prediction,
+        tokens=header.tokens,
+        targets=targets,
+        cost=summary.cost,
+        worker=summary.worker,
+        versions=summary.versions,
+        warnings=header.warnings + summary.warnings,
+        token_predictions=header.token_predictions,
+        answer=header.answer,
+        image_shape=header.image_shape,
+    )

@@ -1,0 +1,68 @@
+"""The question about an image."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ligserve.client.classes import TargetLike, add_targets, as_targets
+from ligserve.client.fields import FieldScope
+from ligserve.client.types.enums import NoiseKind
+from ligserve.v1 import explanation_pb2 as pb
+from ligserve.v1 import explanation_service_pb2 as service_pb
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseTunnel:
+    """Averages an attribution over noisy copies of the input (Smilkov et al. 2017).
+
+    None leaves a choice to the server.
+    """
+
+    kind: NoiseKind = NoiseKind.SMOOTHGRAD
+    samples: int | None = None
+    stdev: float | None = None
+    seed: int | None = None
+
+    def fill(self, message: pb.NoiseTunnel, scope: FieldScope) -> None:
+        """Write these settings into a request."""
+        message.kind = pb.NoiseTunnel.Kind.Value(f"KIND_{self.kind.name}")
+        if self.samples is not None:
+            message.samples = scope.unsigned("samples", self.samples)
+        if self.stdev is not None:
+            message.stdev = self.stdev
+        if self.seed is not None:
+            message.seed = scope.unsigned("seed", self.seed, bits=64)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageClassification:
+    """Explains an image classifier's output for one image.
+
+    Attributes:
+        image: the image as an encoded file, PNG or JPEG.
+        targets: as in `SequenceClassification`.
+        custom_labels: names that replace the model's labels, one per label.
+        noise_tunnel: average over noisy copies of the image; None: plain integrated gradients.
+    """
+
+    image: bytes
+    targets: Iterable[TargetLike] = ()
+    custom_labels: Iterable[str] = ()
+    noise_tunnel: NoiseTunnel | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", as_targets(self.targets))
+        object.__setattr__(self, "custom_labels", tuple(self.custom_labels))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """None: an image has no text."""
+        return ()
+
+    def fill(self, request: service_pb.ExplainRequest, scope: FieldScope) -> None:
+        """Write this question into a request."""
+        task, here = request.image_classification, scope.at("image_classification")
+        task.image = self.image
+        add_targets(task.targets, self.targets, here)
+        task.custom_labels.extend(here.texts("custom_labels", self.custom_labels))
+        if self.noise_tunnel is not None:
+            self.noise_tunnel.fill(task.noise_tunnel, here.at("noise_tunnel"))

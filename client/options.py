@@ -1,0 +1,157 @@
+"""How to explain: one list of options for every client, sync and async."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, Literal, TypeAlias, TypedDict
+
+from ligserve.client.types.enums import (
+    Aggregate,
+    BaselineKind,
+    Convention,
+    EmbeddingLayer,
+    LongInputPolicy,
+    OutputSpace,
+    QuadratureRule,
+    choice,
+)
+
+
+class Unset(Enum):
+    """The type of a value that was not given, where None has a meaning of its own."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
+Timeout: TypeAlias = float | Literal[Unset.UNSET] | None
+Metadata: TypeAlias = Mapping[str, str | bytes] | Sequence[tuple[str, str | bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceText:
+    """A baseline that is another text, cut or padded to the input's number of tokens."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Explains a long text in overlapping windows.
+
+    Attributes:
+        stride: tokens from one window's start to the next one's; None: the server's default.
+        aggregate: how the document's output follows from the windows'.
+    """
+
+    stride: int | None = None
+    aggregate: Aggregate = Aggregate.MEAN
+
+
+BaselineLike: TypeAlias = BaselineKind | ReferenceText | str
+
+
+class ExplainKeywords(TypedDict, total=False):
+    """The keyword arguments of explain() and stream(); `ExplainOptions` documents them."""
+
+    convention: Convention | str | None
+    tolerance: float | None
+    n_steps: int | None
+    rule: QuadratureRule | str | None
+    max_points: int | None
+    output_space: OutputSpace | str | None
+    embedding_layer: EmbeddingLayer | str | None
+    baseline: BaselineLike | Iterable[BaselineLike] | None
+    long_input: LongInputPolicy | Window | str | None
+    timeout: Timeout
+    metadata: Metadata
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainOptions:
+    """How to explain. None leaves a choice to the server.
+
+    Attributes:
+        convention: "faithful" (the deployed model's own forward pass) or "library" (the numbers of
+            transformers-interpret).
+        tolerance: allowed error relative to max(|f(input) - f(baseline)|, sum of |scores|).
+        n_steps: a fixed number of quadrature nodes, in place of a tolerance.
+        rule: "gauss_legendre" or "midpoint"; with n_steps.
+        max_points: most points for a path; with a tolerance, or with the server's default one.
+        output_space: "probability", "log_odds" or "logit".
+        embedding_layer: "word", "position" or "all".
+        baseline: "pad_token", "mask_token", "unknown_token", "zero_embedding" or a `ReferenceText`; the
+            scores of several are averaged.
+        long_input: "refuse", "truncate", "window" or a `Window`.
+        timeout: seconds; not given: the client's default; None: no deadline.
+        metadata: sent with the call, after the client's own.
+        request_id: identifies the request in the server's log; made up if not given.
+
+    Raises:
+        ValueError: a value is unknown, or tolerance and n_steps are both given.
+    """
+
+    convention: Convention | str | None = None
+    tolerance: float | None = None
+    n_steps: int | None = None
+    rule: QuadratureRule | str | None = None
+    max_points: int | None = None
+    output_space: OutputSpace | str | None = None
+    embedding_layer: EmbeddingLayer | str | None = None
+    baseline: BaselineLike | Iterable[BaselineLike] | None = None
+    long_input: LongInputPolicy | Window | str | None = None
+    timeout: Timeout = UNSET
+    metadata: Metadata = field(default=())
+    request_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.fixed and self.adaptive:
+            raise ValueError("give either n_steps (with a rule) or tolerance (with max_points), not both")
+        check_timeout(self.timeout)
+        kinds = {
+            "convention": Convention,
+            "rule": QuadratureRule,
+            "output_space": OutputSpace,
+            "embedding_layer": EmbeddingLayer,
+        }
+        for name, kind in kinds.items():
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, choice(kind, value, name))
+        object.__setattr__(self, "baseline", _baselines(self.baseline))
+        object.__setattr__(self, "long_input", _long_input(self.long_input))
+
+    @property
+    def fixed(self) -> bool:
+        """Whether a fixed number of nodes is asked for."""
+        return self.n_steps is not None or self.rule is not None
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether a tolerance is asked for."""
+        return self.tolerance is not None or self.max_points is not None
+
+
+def check_timeout(timeout: Timeout) -> None:
+    """Refuse a timeout that no call can meet.
+
+    Raises:
+        ValueError: it is not above 0.
+    """
+    if isinstance(timeout, int | float) and not (timeout > 0 and math.isfinite(timeout)):
+        raise ValueError(f"timeout must be a number of seconds above 0, or None; got {timeout}")
+
+
+def _baselines(given: BaselineLike | Iterable[BaselineLike] | None) -> tuple[BaselineLike, ...]:
+    if given is None:
+        return ()
+    several = (given,) if isinstance(given, str | ReferenceText) else tuple(given)
+    return tuple(b if isinstance(b, ReferenceText) else choice(BaselineKind, b, "baseline") for b in several)
+
+
+def _long_input(given: LongInputPolicy | Window | str | None) -> LongInputPolicy | Window | None:
+    if given is None or isinstance(given, Window):
+        return given
+    policy = choice(LongInputPolicy, given, "long_input")
+    return Window() if policy is LongInputPolicy.WINDOW else policy

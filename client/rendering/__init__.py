@@ -1,0 +1,1 @@
+"""Explanations for people: tables of HTML, and colours on a terminal."""

@@ -1,0 +1,88 @@
+"""Explanations on a terminal."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from ligserve.client.rendering.colours import rgb_colour, strengths
+from ligserve.client.rendering.pieces import printable, text_pieces
+
+if TYPE_CHECKING:
+    from ligserve.client.types.explanation import Explanation
+    from ligserve.client.types.inputs import Prediction
+    from ligserve.client.types.targets import TargetExplanation
+
+TOP_WORDS = 8
+# Weaker contributions are left without colour, to leave the eye something to rest on.
+FAINTEST = 0.03
+
+
+def render(explanation: "Explanation") -> RenderableType:
+    """The prediction, then for each target its text in colours, its figures and its strongest words."""
+    return Group(*_parts(explanation))
+
+
+def coloured_text(explanation: "Explanation", target: "TargetExplanation") -> Text:
+    """The caller's text as it was written, each token on a background that shows its contribution."""
+    text = Text()
+    pieces = text_pieces(explanation.tokens, target.scores, explanation.texts, special=False)
+    for piece, strength in zip(pieces, strengths(p.score or 0.0 for p in pieces), strict=True):
+        text.append(printable(piece.text), style=_style(strength))
+    return text
+
+
+def _parts(explanation: "Explanation") -> Iterator[RenderableType]:
+    if explanation.prediction is not None:
+        yield _prediction(explanation, explanation.prediction)
+    for warning in explanation.warnings:
+        yield Text(f"warning: {printable(warning.message)}", style="yellow")
+    for position, target in enumerate(explanation.targets):
+        yield Text()
+        yield Text.assemble(("why ", "dim"), (printable(str(target.target)), "bold"))
+        if explanation.tokens:
+            yield coloured_text(explanation, target)
+            yield _top_words(explanation, position)
+        yield _figures(target)
+    yield _legend()
+
+
+def _prediction(explanation: "Explanation", prediction: "Prediction") -> Text:
+    line = Text.assemble(("predicted ", "dim"), (printable(prediction.label), "bold"))
+    if prediction.probability is not None:
+        line.append(f" {prediction.probability:.4f}")
+    line.append(f"  by {printable(explanation.model)}, {explanation.convention} convention", style="dim")
+    return line
+
+
+def _top_words(explanation: "Explanation", position: int) -> Table:
+    table = Table("word", "score", box=None, pad_edge=False, header_style="dim")
+    table.columns[1].justify = "right"
+    words = explanation.top(TOP_WORDS, position)
+    for word, strength in zip(words, strengths(word.score for word in words), strict=True):
+        table.add_row(Text(printable(word.text)), Text(f"{word.score:+.4f}", style=_style(strength)))
+    return table
+
+
+def _figures(target: "TargetExplanation") -> Text:
+    return Text(
+        f"sum {target.score_sum:+.6f} = {target.f_input:.6f} - {target.f_baseline:.6f}"
+        f", delta {target.convergence_delta:+.1e}, bound {target.error_bound:.1e}"
+        f", {target.points} points, stopped by {target.stop_reason}",
+        style="dim",
+    )
+
+
+def _legend() -> Text:
+    against, favour = _style(-1.0), _style(1.0)
+    return Text.assemble("\n", (" against ", against), " ", (" in favour ", favour))
+
+
+def _style(strength: float) -> Style:
+    if abs(strength) < FAINTEST:
+        return Style()
+    red, green, blue = rgb_colour(strength)
+    return Style(color="black", bgcolor=f"rgb({red},{green},{blue})")

@@ -1,0 +1,128 @@
+"""Tables of HTML that look like captum's visualize_text, with everything escaped.
+
+Styles are inline and no script is used, so that notebooks show the table wherever it is pasted.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from ligserve.client.rendering.colours import css_colour, strengths
+from ligserve.client.rendering.pieces import Piece, printable, text_pieces
+
+if TYPE_CHECKING:
+    from ligserve.client.types.explanation import Explanation
+
+_COLUMNS = ("True Label", "Predicted Label", "Attribution Label", "Attribution Score", "Word Importance")
+_LEGEND = ((-1.0, "Negative"), (0.0, "Neutral"), (1.0, "Positive"))
+_CELL = "padding: 0.4em 2em 0.4em 0; text-align: left; vertical-align: top"
+_WORDS_CELL = f"{_CELL}; width: 70%; line-height: 1.75; white-space: pre-wrap; overflow-wrap: anywhere"
+_MARK = "color: black; padding: 0.1em 0; border-radius: 2px; background-color:"
+_SWATCH = "display: inline-block; width: 10px; height: 10px; border: 1px solid; background-color:"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the table.
+
+    Attributes:
+        true_label: the right answer, as the caller knows it.
+        predicted_label: the model's answer.
+        probability: shown beside the predicted label; None: nothing.
+        attribution_label: the class that the scores explain.
+        attribution_score: sum of the scores.
+        pieces: the text, with scores.
+    """
+
+    true_label: str
+    predicted_label: str
+    probability: float | None
+    attribution_label: str
+    attribution_score: float
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Html:
+    """A fragment of HTML that notebooks show; `data` holds its source."""
+
+    data: str
+
+    def _repr_html_(self) -> str:
+        return self.data
+
+    def __str__(self) -> str:
+        return self.data
+
+
+def explanation_rows(explanation: "Explanation") -> tuple[Row, ...]:
+    """One row per target of an explanation."""
+    prediction = explanation.prediction
+    return tuple(
+        Row(
+            true_label="",
+            predicted_label=prediction.label if prediction else "",
+            probability=prediction.probability if prediction else None,
+            attribution_label=str(target.target),
+            attribution_score=sum(target.normalised_scores),
+            pieces=text_pieces(explanation.tokens, target.scores, explanation.texts)
+            if explanation.tokens
+            else (),
+        )
+        for target in explanation.targets
+    )
+
+
+def table(rows: Iterable[Row]) -> str:
+    """The legend and the table, as a fragment to be put into a page."""
+    head = "".join(f'<th style="{_CELL}">{column}</th>' for column in _COLUMNS)
+    body = "".join(map(_row, rows))
+    return (
+        f'<div class="ligserve">{_legend()}<table style="width: 100%; border-collapse: collapse">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def page(fragment: str, title: str) -> str:
+    """A whole HTML5 document."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{_escaped(title)}</title>\n</head>\n"
+        f'<body style="font-family: sans-serif; margin: 1em">\n{fragment}\n</body>\n</html>\n'
+    )
+
+
+def _row(row: Row) -> str:
+    predicted = row.predicted_label
+    if row.probability is not None:
+        predicted += f" ({row.probability:.2f})"
+    labels = (row.true_label, predicted, row.attribution_label, f"{row.attribution_score:.2f}")
+    cells = "".join(f'<td style="{_CELL}"><b>{_escaped(label)}</b></td>' for label in labels)
+    return f'<tr>{cells}<td dir="auto" style="{_WORDS_CELL}">{_words(row.pieces)}</td></tr>'
+
+
+def _words(pieces: tuple[Piece, ...]) -> str:
+    return "".join(map(_piece, pieces, strengths(piece.score or 0.0 for piece in pieces)))
+
+
+def _piece(piece: Piece, strength: float) -> str:
+    if piece.score is None:
+        return _escaped(piece.text)
+    gap = " " if piece.special else ""
+    style = f"{_MARK} {css_colour(strength)}"
+    return f'{gap}<mark style="{style}" title="{piece.score:+.6g}">{_escaped(piece.text)}</mark>{gap}'
+
+
+def _legend() -> str:
+    swatches = " ".join(
+        f'<span style="{_SWATCH} {css_colour(strength)}"></span> {label}' for strength, label in _LEGEND
+    )
+    return (
+        f'<div style="border-top: 1px solid; margin: 5px 0; padding-top: 5px"><b>Legend:</b> {swatches}</div>'
+    )
+
+
+def _escaped(text: str) -> str:
+    return escape(printable(text), quote=True)

@@ -1,0 +1,99 @@
+"""A text cut into the pieces that have scores, with what lies between them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ligserve.client.types.inputs import Token
+
+# Characters that act on a terminal, or that HTML forbids; each becomes one character, so offsets hold.
+_CONTROLS = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a text; score is None for what lies between tokens."""
+
+    text: str
+    score: float | None = None
+    special: bool = False
+
+
+def printable(text: str) -> str:
+    """The text with control characters replaced by a visible sign."""
+    return text.translate(_CONTROLS)
+
+
+def token_pieces(tokens: Iterable[tuple[str, float]]) -> tuple[Piece, ...]:
+    """Tokens with a space between them, where offsets are not wanted."""
+    return tuple(piece for text, score in tokens for piece in (Piece(text, score), Piece(" ")))
+
+
+def text_pieces(
+    tokens: Sequence[Token], scores: Sequence[float], texts: Sequence[str], special: bool = True
+) -> tuple[Piece, ...]:
+    """The caller's texts piece by piece: tokens as they stand there, and what lies between.
+
+    Tokens that share characters (bytes of one emoji, overlapping windows) become one piece with the sum of
+    their scores. Special tokens are left out where `special` is false, and in long inputs.
+    """
+    scored = list(zip(tokens, scores, strict=True))
+    if any(token.window for token in tokens):
+        scored = sorted((pair for pair in scored if not pair[0].special), key=_position)
+    cutter = _Cutter(texts)
+    pieces = [piece for token, score in scored for piece in cutter.cut(token, score)]
+    kept = (piece for piece in _joined(pieces + list(cutter.rest())) if special or not piece.special)
+    return tuple(kept)
+
+
+def _position(pair: tuple[Token, float]) -> tuple[int, int, int]:
+    token, _ = pair
+    return (token.segment, token.start, token.end)
+
+
+@dataclass(slots=True)
+class _Cutter:
+    """Walks through the texts and hands out slices."""
+
+    texts: Sequence[str]
+    segment: int = 0
+    cursor: int = 0
+
+    def cut(self, token: Token, score: float) -> Iterator[Piece]:
+        """The text before the token, then the token's own."""
+        if token.special:
+            yield Piece(token.text, score, special=True)
+            return
+        while self.segment < min(token.segment, len(self.texts) - 1):
+            yield from self._rest_of_segment()
+            yield Piece("\n")
+        if token.start > self.cursor:
+            yield Piece(self._slice(self.cursor, token.start))
+        yield Piece(self._slice(max(token.start, self.cursor), token.end), score)
+        self.cursor = max(self.cursor, token.end)
+
+    def rest(self) -> Iterator[Piece]:
+        """The text after the last token."""
+        yield from self._rest_of_segment()
+
+    def _rest_of_segment(self) -> Iterator[Piece]:
+        text = self.texts[self.segment] if self.segment < len(self.texts) else ""
+        if self.cursor < len(text):
+            yield Piece(text[self.cursor :])
+        self.segment, self.cursor = self.segment + 1, 0
+
+    def _slice(self, start: int, end: int) -> str:
+        return self.texts[self.segment][start:end] if self.segment < len(self.texts) else ""
+
+
+def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Pieces without text give their score to the piece before them."""
+    waiting: Piece | None = None
+    for piece in pieces:
+        if waiting is not None and not piece.text and waiting.score is not None and not waiting.special:
+            waiting = replace(waiting, score=waiting.score + (piece.score or 0.0))
+            continue
+        if waiting is not None:
+            yield waiting
+        waiting = piece
+    if waiting is not None:
+        yield waiting

@@ -1,0 +1,156 @@
+"""The blocking client."""
+
+import threading
+from types import TracebackType
+from typing import Self, Unpack
+
+import grpc
+
+from ligserve.client.calls import call_settings, explain_call, get_model_request, list_models_request
+from ligserve.client.channel import (
+    DEFAULT_MAX_MESSAGE_BYTES,
+    DEFAULT_SERVER,
+    DEFAULT_TIMEOUT_S,
+    ClientConfig,
+    TlsConfig,
+    open_channel,
+)
+from ligserve.client.errors import ClientClosedError, translate_rpc_errors
+from ligserve.client.folding import fold_answer
+from ligserve.client.options import UNSET, ExplainKeywords, Metadata, Timeout
+from ligserve.client.requests import stream_request
+from ligserve.client.sync_stream import ExplanationStream
+from ligserve.client.tasks import Task
+from ligserve.client.types.explanation import Explanation
+from ligserve.client.types.models import Model
+from ligserve.v1.explanation_service_pb2_grpc import ExplanationServiceStub
+from ligserve.v1.model_service_pb2_grpc import ModelServiceStub
+
+
+class Client:
+    """Asks a server for explanations; threads may share one, forked processes may not.
+
+    It connects at its first call. Options are those of `ClientConfig`.
+
+        with Client("127.0.0.1:50051") as client:
+            explanation = client.explain("sentiment", SequenceClassification("I love you"))
+
+    Raises:
+        ValueError: an option's value makes no sense.
+    """
+
+    def __init__(
+        self,
+        server: str = DEFAULT_SERVER,
+        *,
+        tls: TlsConfig | bool | None = None,
+        token: str | None = None,
+        timeout: float | None = DEFAULT_TIMEOUT_S,
+        metadata: Metadata = (),
+        max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+    ) -> None:
+        self._config = ClientConfig(
+            server=server,
+            tls=tls,
+            token=token,
+            timeout=timeout,
+            metadata=metadata,
+            max_message_bytes=max_message_bytes,
+        )
+        self._lock = threading.Lock()
+        self._channel: grpc.Channel | None = None
+        self._closed = False
+
+    def explain(self, model: str, task: Task, **options: Unpack[ExplainKeywords]) -> Explanation:
+        """The finished explanation of a task by a model; options are those of `ExplainOptions`.
+
+        Raises:
+            LigserveError: any of its tree.
+            ValueError: an option's value is unknown.
+        """
+        call = explain_call(self._config, model, task, options)
+        stub, settings = ExplanationServiceStub(self._open()), call.settings
+        with translate_rpc_errors(settings.request_id):
+            answer = stub.Explain(call.request, timeout=settings.timeout, metadata=settings.metadata)
+        return fold_answer(answer, call.texts)
+
+    def stream(
+        self,
+        model: str,
+        task: Task,
+        *,
+        estimate_interval: float | None = None,
+        **options: Unpack[ExplainKeywords],
+    ) -> ExplanationStream:
+        """The explanation as it comes into being, at most one estimate of a target per interval (seconds).
+
+        Raises:
+            LigserveError: any of its tree; most of them while the stream is read.
+            ValueError: an option's value is unknown.
+        """
+        call = explain_call(self._config, model, task, options)
+        stub, settings = ExplanationServiceStub(self._open()), call.settings
+        request = stream_request(call.request, estimate_interval)
+        responses = stub.StreamExplain(request, timeout=settings.timeout, metadata=settings.metadata)
+        return ExplanationStream(responses, call.texts, settings.request_id)
+
+    def models(self, *, timeout: Timeout = UNSET) -> tuple[Model, ...]:
+        """The server's models, ordered by name.
+
+        Raises:
+            LigserveError: any of its tree.
+        """
+        stub, settings = ModelServiceStub(self._open()), call_settings(self._config, timeout)
+        models: list[Model] = []
+        page_token: str | None = ""
+        while page_token is not None:
+            request = list_models_request(page_token)
+            with translate_rpc_errors(settings.request_id):
+                page = stub.ListModels(request, timeout=settings.timeout, metadata=settings.metadata)
+            models.extend(map(Model.from_proto, page.models))
+            page_token = page.next_page_token or None
+        return tuple(models)
+
+    def model(self, name: str, *, timeout: Timeout = UNSET) -> Model:
+        """One model.
+
+        Raises:
+            ModelNotFoundError: there is none of that name.
+            LigserveError: any other of its tree.
+        """
+        request, settings = get_model_request(name), call_settings(self._config, timeout)
+        stub = ModelServiceStub(self._open())
+        with translate_rpc_errors(settings.request_id):
+            answer = stub.GetModel(request, timeout=settings.timeout, metadata=settings.metadata)
+        return Model.from_proto(answer.model)
+
+    def close(self) -> None:
+        """End the connection and the calls in flight. Closing again does nothing."""
+        with self._lock:
+            self._closed = True
+            channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
+    def __enter__(self) -> Self:
+        self._refuse_if_closed()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self._config.server!r})"
+
+    def _open(self) -> grpc.Channel:
+        with self._lock:
+            self._refuse_if_closed()
+            if self._channel is None:
+                self._channel = open_channel(self._config)
+            return self._channel
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise ClientClosedError("this client was closed; make a new one")

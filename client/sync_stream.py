@@ -1,0 +1,85 @@
+"""A stream of events, read by blocking."""
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Protocol, Self
+
+from ligserve.client.errors import MalformedAnswerError, translate_rpc_errors
+from ligserve.client.folding import StreamFolder
+from ligserve.client.types.events import Event
+from ligserve.client.types.explanation import Explanation
+from ligserve.v1 import explanation_service_pb2 as service_pb
+
+
+class ResponseCall(Protocol):
+    """The part of a call in progress that is needed here."""
+
+    def __next__(self) -> service_pb.StreamExplainResponse:
+        """The next message."""
+        ...
+
+    def cancel(self) -> bool:
+        """Stop the call."""
+        ...
+
+
+class ExplanationStream:
+    """An explanation as it comes into being.
+
+    Leaving its `with` block cancels what is left of the work:
+
+        with client.stream("sentiment", SequenceClassification("I love you")) as stream:
+            for event in stream:
+                ...
+            explanation = stream.result()
+    """
+
+    def __init__(self, call: ResponseCall, texts: tuple[str, ...], request_id: str) -> None:
+        self.request_id = request_id
+        self._call = call
+        self._folder = StreamFolder(texts)
+
+    def __iter__(self) -> Iterator[Event]:
+        return self
+
+    def __next__(self) -> Event:
+        while (message := self._read()) is not None:
+            if (event := self._feed(message)) is not None:
+                return event
+        # Raises if the summary is missing, so that a cut stream cannot pass for a whole one.
+        self._folder.result()
+        raise StopIteration
+
+    def result(self) -> Explanation:
+        """Read what is left, and return the explanation; the same one each time.
+
+        Raises:
+            TruncatedStreamError: the stream ended before its summary.
+            LigserveError: any other of its tree.
+        """
+        for _ in self:
+            pass
+        return self._folder.result()
+
+    def close(self) -> None:
+        """Cancel what is left of the work. Closing again, or after the end, does nothing."""
+        self._call.cancel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read(self) -> service_pb.StreamExplainResponse | None:
+        with translate_rpc_errors(self.request_id):
+            return next(self._call, None)
+
+    def _feed(self, message: service_pb.StreamExplainResponse) -> Event | None:
+        try:
+            return self._folder.feed(message)
+        except MalformedAnswerError:
+            self.close()
+            raise

@@ -1,0 +1,58 @@
+"""What an answer cost, and who computed it."""
+
+from dataclasses import dataclass
+
+from google.protobuf.duration_pb2 import Duration
+
+from ligserve.v1 import explanation_service_pb2 as service_pb
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an answer cost.
+
+    Attributes:
+        points: forward and backward passes of one row each.
+        rows: rows that went through the model, forward-only ones included.
+        tokens: tokens in those rows, without padding.
+        batches: batches that held at least one of the rows.
+        queue_seconds: time in the server's queue.
+        compute_seconds: time from the worker's start on the request to its end.
+    """
+
+    points: int
+    rows: int
+    tokens: int
+    batches: int
+    queue_seconds: float
+    compute_seconds: float
+
+    @classmethod
+    def from_proto(cls, message: service_pb.Cost) -> "Cost":
+        """Read a message."""
+        return cls(
+            points=message.points,
+            rows=message.rows,
+            tokens=message.tokens,
+            batches=message.batches,
+            queue_seconds=_seconds(message.queue_time),
+            compute_seconds=_seconds(message.compute_time),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """The worker that computed an answer: its name, device ("cuda:0") and arithmetic ("float32")."""
+
+    id: str
+    device: str
+    dtype: str
+
+    @classmethod
+    def from_proto(cls, message: service_pb.WorkerInfo) -> "Worker":
+        """Read a message."""
+        return cls(message.id, message.device, message.dtype)
+
+
+def _seconds(duration: Duration) -> float:
+    return duration.ToNanoseconds() / 1e9

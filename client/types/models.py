@@ -1,0 +1,96 @@
+"""The models that a server can explain."""
+
+from dataclasses import dataclass
+
+from ligserve.client.types.enums import Convention, EmbeddingLayer, from_number
+from ligserve.client.types.plain import to_plain
+from ligserve.v1 import explanation_pb2 as pb
+from ligserve.v1 import model_service_pb2 as model_pb
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainerSupport:
+    """One explainer that a model supports.
+
+    Attributes:
+        explainer: name of its field in ExplainRequest, such as "sequence_classification".
+        conventions: the conventions that work.
+        embedding_layers: the layers that a path can move.
+        baselines: the baselines that work, such as "pad_token".
+        refusals: what does not work, and why.
+    """
+
+    explainer: str
+    conventions: tuple[Convention, ...]
+    embedding_layers: tuple[EmbeddingLayer, ...]
+    baselines: tuple[str, ...]
+    refusals: tuple[str, ...]
+
+    @classmethod
+    def from_proto(cls, message: model_pb.ExplainerSupport) -> "ExplainerSupport":
+        """Read a message."""
+        conventions, layers = pb.Convention.items(), pb.EmbeddingLayer.items()
+        return cls(
+            explainer=message.explainer,
+            conventions=tuple(
+                from_number(conventions, "CONVENTION_", n, Convention.FAITHFUL) for n in message.conventions
+            ),
+            embedding_layers=tuple(
+                from_number(layers, "EMBEDDING_LAYER_", n, EmbeddingLayer.WORD)
+                for n in message.embedding_layers
+            ),
+            baselines=tuple(message.baselines),
+            refusals=tuple(message.refusals),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A pinned checkpoint with its tokenizer.
+
+    Attributes:
+        name: the name that requests use.
+        revision: commit of a hub model, or a digest of a local directory's files.
+        architecture: class in transformers, such as "BertForSequenceClassification".
+        model_type: such as "bert".
+        labels: the labels, in the order of the model's outputs.
+        num_logits: 1 for a model with a single logit, whatever labels it lists.
+        max_tokens: most tokens of one input, special tokens included; None: no limit known.
+        dtype: arithmetic, such as "float32".
+        parameters: number of parameters.
+        explainers: what can be asked of it.
+        workers: the workers that hold it now.
+    """
+
+    name: str
+    revision: str
+    architecture: str
+    model_type: str
+    labels: tuple[str, ...]
+    num_logits: int
+    max_tokens: int | None
+    dtype: str
+    parameters: int
+    explainers: tuple[ExplainerSupport, ...]
+    workers: tuple[str, ...]
+
+    @classmethod
+    def from_proto(cls, message: model_pb.Model) -> "Model":
+        """Read a message."""
+        return cls(
+            name=message.name,
+            revision=message.revision,
+            architecture=message.architecture,
+            model_type=message.model_type,
+            labels=tuple(message.labels),
+            num_logits=message.num_logits,
+            max_tokens=message.max_tokens or None,
+            dtype=message.dtype,
+            parameters=message.parameters,
+            explainers=tuple(map(ExplainerSupport.from_proto, message.explainers)),
+            workers=tuple(message.workers),
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """The model as a dict that JSON can carry."""
+        return {name: to_plain(getattr(self, name)) for name in self.__slots__}

@@ -1,0 +1,132 @@
+"""What is explained, and the explanation of one target."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ligserve.client.types.enums import AnswerEnd, OutputSpace, StopReason, from_number
+from ligserve.v1 import explanation_pb2 as pb
+from ligserve.v1 import explanation_service_pb2 as service_pb
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One scalar function of the model's output.
+
+    Attributes:
+        label: the class that is explained.
+        class_index: its position.
+        versus_label: the class it is compared with; None: none.
+        versus_index: its position.
+        output_space: the function of the logits.
+        answer_end: which end of an answer, for question answering.
+        token: position of the token whose label is explained, for token classification.
+    """
+
+    label: str
+    class_index: int
+    versus_label: str | None = None
+    versus_index: int | None = None
+    output_space: OutputSpace = OutputSpace.PROBABILITY
+    answer_end: AnswerEnd = AnswerEnd.UNSPECIFIED
+    token: int | None = None
+
+    @classmethod
+    def from_proto(cls, message: service_pb.Target) -> "Target":
+        """Read a message."""
+        spaces, ends = pb.OutputSpace.items(), service_pb.AnswerEnd.items()
+        return cls(
+            label=message.class_label,
+            class_index=message.class_index,
+            versus_label=message.versus_label if message.HasField("versus_label") else None,
+            versus_index=message.versus_index if message.HasField("versus_index") else None,
+            output_space=from_number(spaces, "OUTPUT_SPACE_", message.output_space, OutputSpace.PROBABILITY),
+            answer_end=from_number(ends, "ANSWER_END_", message.answer_end, AnswerEnd.UNSPECIFIED),
+            token=message.token if message.HasField("token") else None,
+        )
+
+    def __str__(self) -> str:
+        return self.label if self.versus_label is None else f"{self.label} rather than {self.versus_label}"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSummary:
+    """What was reached for one target; fields as in `TargetExplanation`."""
+
+    f_input: float
+    f_baseline: float
+    score_sum: float
+    convergence_delta: float
+    error_bound: float
+    score_error_sum: float | None
+    stop_reason: StopReason
+    points: int
+
+    @classmethod
+    def from_proto(cls, message: service_pb.TargetSummary) -> "TargetSummary":
+        """Read a message."""
+        reasons = service_pb.StopReason.items()
+        return cls(
+            f_input=message.f_input,
+            f_baseline=message.f_baseline,
+            score_sum=message.score_sum,
+            convergence_delta=message.convergence_delta,
+            error_bound=message.error_bound,
+            score_error_sum=message.score_error_sum if message.HasField("score_error_sum") else None,
+            stop_reason=from_number(reasons, "STOP_REASON_", message.stop_reason, StopReason.UNSPECIFIED),
+            points=message.points,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TargetExplanation:
+    """How much each token contributed to one target.
+
+    Attributes:
+        target: what is explained.
+        scores: one per token, in units of the target's output space; they add up to about
+            f_input - f_baseline.
+        score_errors: estimated quadrature error of each score, plus or minus; empty where the rule gives
+            none.
+        f_input: the target's output for the input.
+        f_baseline: the target's output for the baseline.
+        score_sum: sum of the scores, as the server adds them.
+        convergence_delta: score_sum - (f_input - f_baseline), the true completeness error.
+        error_bound: bound on |convergence_delta|.
+        score_error_sum: estimated sum of the scores' errors; None where the rule gives none.
+        stop_reason: why the work ended.
+        points: forward and backward passes of one row each.
+    """
+
+    target: Target
+    scores: tuple[float, ...]
+    score_errors: tuple[float, ...]
+    f_input: float
+    f_baseline: float
+    score_sum: float
+    convergence_delta: float
+    error_bound: float
+    score_error_sum: float | None
+    stop_reason: StopReason
+    points: int
+
+    @property
+    def label(self) -> str:
+        """The class that is explained."""
+        return self.target.label
+
+    @property
+    def class_index(self) -> int:
+        """Position of the class that is explained."""
+        return self.target.class_index
+
+    @property
+    def normalised_scores(self) -> tuple[float, ...]:
+        """The scores divided by their L2 norm, as transformers-interpret gives them."""
+        return normalised(self.scores)
+
+
+def normalised(scores: Sequence[float]) -> tuple[float, ...]:
+    """Scores divided by their L2 norm; zeros stay zeros."""
+    norm = math.hypot(*scores)
+    return tuple(score / norm for score in scores) if norm else tuple(scores)

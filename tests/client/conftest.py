@@ -1,0 +1,19 @@
+from collections.abc import AsyncIterator
+
+import pytest
+from scripted_server import Script, running
+
+from ligserve.client import AsyncClient
+
+
+@pytest.fixture
+async def script() -> AsyncIterator[Script]:
+    script = Script()
+    async with running(script):
+        yield script
+
+
+@pytest.fixture
+async def client(script: Script) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient(script.address) as client:
+        yield client

@@ -1,0 +1,184 @@
+"""Whole calls over a real wire, blocking and asyncio."""
+
+import asyncio
+import json
+
+import grpc
+import pytest
+from scripted_server import Refusal, Script, running
+
+from ligserve.client import (
+    AsyncClient,
+    CallCancelledError,
+    ClassTarget,
+    Client,
+    ClientClosedError,
+    Convention,
+    DeadlineExceededError,
+    EstimateEvent,
+    Explanation,
+    HeaderEvent,
+    ModelNotFoundError,
+    ProgressEvent,
+    SequenceClassification,
+    ServerUnavailableError,
+    StopReason,
+    SummaryEvent,
+)
+from ligserve.v1 import explanation_pb2 as pb
+
+TEXT = "I  love you,\nso much 🙂"
+TASK = SequenceClassification(TEXT, targets=["POSITIVE", ClassTarget(0, versus=1)])
+
+
+async def blocking(script: Script, stream: bool) -> Explanation:
+    def call() -> Explanation:
+        with Client(script.address) as client:
+            if stream:
+                with client.stream("sentiment", TASK, request_id="one") as events:
+                    return events.result()
+            return client.explain("sentiment", TASK, request_id="one")
+
+    return await asyncio.to_thread(call)
+
+
+async def test_the_four_ways_give_the_same_answer(script: Script, client: AsyncClient) -> None:
+    unary = await client.explain("sentiment", TASK, request_id="one")
+    async with client.stream("sentiment", TASK, request_id="one") as stream:
+        streamed = await stream.result()
+    answers = [unary, streamed, await blocking(script, stream=False), await blocking(script, stream=True)]
+    # Bit for bit: dataclasses compare every float exactly.
+    assert all(answer == unary for answer in answers)
+    assert all(request == script.requests[0] for request in script.requests)
+
+
+async def test_an_explanation_holds_what_was_sent(client: AsyncClient) -> None:
+    explanation = await client.explain("sentiment", TASK)
+    assert (explanation.text, explanation.convention) == (TEXT, Convention.FAITHFUL)
+    assert explanation.prediction is not None
+    assert (explanation.prediction.label, explanation.prediction.probability) == ("POSITIVE", 0.75)
+    first, second = explanation.targets
+    assert (first.label, first.class_index, first.stop_reason) == ("POSITIVE", 1, StopReason.TOLERANCE)
+    assert str(second.target) == "NEGATIVE rather than POSITIVE"
+    assert sum(score**2 for score in first.normalised_scores) == pytest.approx(1)
+    assert [word.text for word in explanation.words()] == ["I", "love", "you,", "so", "much", "🙂"]
+    strongest = explanation.top(2)
+    assert abs(strongest[0].score) >= abs(strongest[1].score)
+    assert explanation.cost.compute_seconds == 1.5
+    json.dumps(explanation.to_dict(), allow_nan=False)
+
+
+async def test_a_stream_tells_its_events_in_order(script: Script, client: AsyncClient) -> None:
+    async with client.stream("sentiment", TASK, estimate_interval=0.25) as stream:
+        events = [event async for event in stream]
+        again = await stream.result()
+    kinds = [type(event) for event in events]
+    estimates = [EstimateEvent] * 4
+    assert kinds == [ProgressEvent, HeaderEvent, *estimates, ProgressEvent, SummaryEvent]
+    finals = [event for event in events if isinstance(event, EstimateEvent) and event.final]
+    assert [final.scores for final in finals] == [target.scores for target in again.targets]
+    assert script.intervals == [0.25]
+
+
+async def test_options_and_metadata_arrive(script: Script) -> None:
+    options = {"convention": "library", "n_steps": 7, "baseline": "mask_token", "output_space": "logit"}
+    async with AsyncClient(script.address, token="secret", tls=False, metadata={"X-Team": "a"}) as client:
+        await client.explain("m", TASK, request_id="mine", metadata=[("trace", "t")], timeout=5, **options)
+    sent = script.requests[0].options
+    assert (sent.convention, sent.fixed_steps.n_steps) == (pb.CONVENTION_LIBRARY, 7)
+    assert sent.baselines[0].WhichOneof("kind") == "mask_token"
+    seen = script.metadata[0]
+    assert seen["authorization"] == "Bearer secret"
+    assert (seen["x-request-id"], seen["x-team"], seen["trace"]) == ("mine", "a", "t")
+    assert "ligserve-python/" in seen["user-agent"]
+    assert script.time_left[0] is not None
+    assert 0 < script.time_left[0] <= 5
+
+
+async def test_calls_have_a_deadline_unless_none_is_wanted(script: Script, client: AsyncClient) -> None:
+    await client.explain("m", TASK)
+    await client.explain("m", TASK, timeout=None)
+    assert script.time_left[0] is not None
+    assert script.time_left[1] is None
+
+
+async def test_a_timeout_raises(script: Script, client: AsyncClient) -> None:
+    script.hang = True
+    with pytest.raises(DeadlineExceededError) as caught:
+        await client.explain("m", TASK, timeout=0.2, request_id="late")
+    assert caught.value.request_id == "late"
+    assert isinstance(caught.value.__cause__, grpc.RpcError)
+    await asyncio.wait_for(script.cancelled.wait(), 10)
+
+
+async def test_unavailable_is_retried_by_the_channel(script: Script, client: AsyncClient) -> None:
+    script.refusals = [Refusal(grpc.StatusCode.UNAVAILABLE)]
+    await client.explain("m", TASK)
+    assert script.metadata[1]["grpc-previous-rpc-attempts"] == "1"
+
+
+async def test_models_are_read_page_by_page(script: Script, client: AsyncClient) -> None:
+    script.page_size = 1
+    found = await client.models()
+    assert tuple(model.name for model in found) == script.models
+    assert len(script.model_requests) == 3
+    assert (await client.model("emotion")).explainers[0].conventions == ("library", "faithful")
+    with_blocking = await asyncio.to_thread(lambda: Client(script.address).models())
+    assert with_blocking == found
+
+
+async def test_an_unknown_model_has_its_own_error(script: Script) -> None:
+    from google.rpc import error_details_pb2
+
+    info = error_details_pb2.ErrorInfo(reason="MODEL_NOT_FOUND", domain="ligserve")
+    script.refusals = [Refusal(grpc.StatusCode.NOT_FOUND, "no model m", (info,))]
+    with pytest.raises(ModelNotFoundError, match="no model m"):
+        await asyncio.to_thread(lambda: Client(script.address).model("m"))
+
+
+async def test_a_closed_client_says_so(script: Script) -> None:
+    client, blocking_client = AsyncClient(script.address), Client(script.address)
+    await client.explain("m", TASK)
+    await client.close()
+    await client.close()
+    blocking_client.close()
+    with pytest.raises(ClientClosedError, match="closed"):
+        await client.explain("m", TASK)
+    with pytest.raises(ClientClosedError, match="closed"):
+        blocking_client.models()
+    with pytest.raises(ClientClosedError, match="closed"):
+        blocking_client.__enter__()
+
+
+async def test_closing_ends_calls_in_flight(script: Script) -> None:
+    script.hang = True
+    client, blocking_client = AsyncClient(script.address), Client(script.address)
+    waiting = asyncio.create_task(client.explain("m", TASK))
+    await asyncio.wait_for(script.hanging.wait(), 10)
+    await client.close()
+    with pytest.raises(CallCancelledError):
+        await waiting
+    script.hanging.clear()
+    waiting = asyncio.create_task(asyncio.to_thread(blocking_client.explain, "m", TASK))
+    await asyncio.wait_for(script.hanging.wait(), 10)
+    blocking_client.close()
+    with pytest.raises(CallCancelledError):
+        await waiting
+
+
+async def test_cancelling_a_task_cancels_its_call(script: Script, client: AsyncClient) -> None:
+    script.hang = True
+    waiting = asyncio.create_task(client.explain("m", TASK))
+    await asyncio.wait_for(script.hanging.wait(), 10)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await asyncio.wait_for(script.cancelled.wait(), 10)
+
+
+async def test_no_server_is_a_clear_error() -> None:
+    async with running(script := Script()):
+        pass
+    async with AsyncClient(script.address) as client:
+        with pytest.raises(ServerUnavailableError, match="connect"):
+            await client.explain("m", TASK)
