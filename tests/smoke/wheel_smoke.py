@@ -80,7 +80,7 @@ def environment(name: str, wheel: Path, *, dependencies: bool) -> Path:
 
 
 def borrow(home: Path) -> None:
-    """Let an environment see this one's packages; the editable install stays behind, as a .pth is not followed."""
+    """Let an environment see the packages of this one, but not its editable install (a .pth in a .pth is inert)."""
     (site,) = (home / "lib").glob("python*/site-packages")
     ours = [path for path in sys.path if path.endswith("site-packages")]
     (site / "borrowed.pth").write_text("\n".join(ours) + "\n")
@@ -99,10 +99,13 @@ for name in modules:
 
 
 def probe(python: Path, modules: list[str], *, forbidden: list[str]) -> None:
-    """Import every module from the environment's own wheel, and assert that what is forbidden is not there."""
+    """Import every module from the environment's own wheel, and assert that nothing forbidden is there."""
     question = json.dumps([modules, forbidden, str(python.parents[1])])
     subprocess.run([python, "-P", "-c", PROBE], input=question, text=True, check=True, cwd=SCRATCH)
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    try:
+        sys.exit(main(Path(sys.argv[1])))
+    except subprocess.CalledProcessError as error:
+        sys.exit(fail(f"exit code {error.returncode} from {error.cmd[0]}; the reason is above"))
