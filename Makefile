@@ -74,7 +74,7 @@ types: install ## check types: mypy, strict
 	ln -sfn $(CURDIR)/client build/typing/ligserve/client
 	ln -sfn $(CURDIR)/server build/typing/ligserve/server
 	$(PY) -m mypy -p ligserve.server -p ligserve.client
-	$(PY) -m mypy examples/*.py examples/sentiment/*.py benchmarks tests
+	$(PY) -m mypy $(shell find examples -name '*.py') benchmarks tests
 
 bench: install model ## measure against transformers-interpret and captum; writes build/bench.md
 	$(PY) -m benchmarks --model $(MODEL) --report build/bench.md

@@ -80,7 +80,7 @@ def environment(name: str, wheel: Path, *, dependencies: bool) -> Path:
 
 
 def borrow(home: Path) -> None:
-    """Let an environment see the packages of this one, but not its editable install (a .pth in a .pth is inert)."""
+    """Let an environment see our packages, but not our editable install: a borrowed .pth is not followed."""
     (site,) = (home / "lib").glob("python*/site-packages")
     ours = [path for path in sys.path if path.endswith("site-packages")]
     (site / "borrowed.pth").write_text("\n".join(ours) + "\n")
