@@ -7,6 +7,7 @@ MODEL := build/models/sentiment
 PROTOS := $(sort $(shell find protos -name '*.proto'))
 # Tools that are programs of their own (ruff, buf) are found in the project's environment first.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export HF_HUB_DISABLE_PROGRESS_BARS := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install model demo test check protos protos-current lint types bench build smoke clean
