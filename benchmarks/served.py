@@ -43,11 +43,14 @@ class Contender:
 
 def start_server(model: Path, threads: int) -> subprocess.Popen[str]:
     """The server's process, on a free port; its log goes to our standard error."""
-    command = [Path(sys.executable).with_name("ligserve"), "serve", "--model", f"{MODEL_NAME}={model}"]
-    options = ["--listen", "127.0.0.1:0", "--workers", "1", "--device", "cpu"]
+    ligserve = str(Path(sys.executable).with_name("ligserve"))
+    command = [ligserve, "serve", "--model", f"{MODEL_NAME}={model}", "--listen", "127.0.0.1:0"]
     settings = {"LIGSERVE_THREADS_PER_WORKER": str(threads), "LIGSERVE_LOG_LEVEL": "warning"}
     return subprocess.Popen(
-        [*command, *options], stdout=subprocess.PIPE, text=True, env={**os.environ, **settings}
+        [*command, "--workers", "1", "--device", "cpu"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **settings},
     )
 
 

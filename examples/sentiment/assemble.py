@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -124,7 +125,8 @@ def verify(directory: Path) -> None:
     Raises:
         AssemblyError: weights are missing or left over, or an answer is wrong.
     """
-    model, loading = BertForSequenceClassification.from_pretrained(directory, output_loading_info=True)
+    loaded: Any = BertForSequenceClassification.from_pretrained(directory, output_loading_info=True)
+    model, loading = loaded
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if loading[kind]:
             names = ", ".join(map(str, loading[kind]))
@@ -188,7 +190,7 @@ def _classifier_config(encoder: dict[str, object]) -> dict[str, object]:
     }
 
 
-def _write_json(path: Path, content: dict[str, object]) -> None:
+def _write_json(path: Path, content: Mapping[str, object]) -> None:
     path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
