@@ -87,14 +87,12 @@ def address_of(process: subprocess.Popen[str]) -> str:
 
 
 def show(explanation: Explanation) -> None:
-    """Print the prediction, the words by contribution, and how exact the answer is."""
+    """Print the words by contribution, and how far they can be trusted."""
     explanation.print()
     target = explanation.targets[0]
-    for word in explanation.top(5):
-        print(f"  {word.text:<12} {word.score:+.4f} {'#' * round(abs(word.score) * 40)}")
-    print(f"  f(sentence) {target.f_input:.4f} - f(baseline) {target.f_baseline:.4f} = ", end="")
-    print(f"{target.f_input - target.f_baseline:+.4f}; the words sum to {target.score_sum:+.4f}")
-    print(f"  certified to +-{target.error_bound:.1g} with {target.points} points")
+    change = target.f_input - target.f_baseline
+    print(f"The scores should add up to {change:+.4f} (from {target.f_baseline:.4f} for a text of padding to")
+    print(f"{target.f_input:.4f}) and do so within {abs(target.convergence_delta):.1g}.")
 
 
 def say(*lines: str) -> None:
