@@ -1,3 +1,5 @@
+"""The real classifier that tests share."""
+
 from pathlib import Path
 
 import pytest
