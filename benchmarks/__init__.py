@@ -1,0 +1,1 @@
+"""Side by side with transformers-interpret and captum: python -m benchmarks --help."""

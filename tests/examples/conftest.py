@@ -1,0 +1,3 @@
+from tests.sentiment import sentiment_model
+
+__all__ = ["sentiment_model"]
