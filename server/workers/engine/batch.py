@@ -55,7 +55,7 @@ class Batch:
             start += len(piece.alphas)
 
     def _moved_embeddings(self) -> Tensor:
-        """(B, T, d): each row's place on its path. `lerp` is exact at both ends."""
+        """(B, T, d): each row's place on its path; exact at both ends."""
         parts = [_points_of(piece.path, piece.alphas) for piece in self._slices]
         longest = max(part.shape[1] for part in parts)
         padded = [nn.functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in parts]
@@ -85,9 +85,10 @@ class Batch:
 
 
 def _points_of(path: Path, alphas: Sequence[float]) -> Tensor:
+    """(rows, T, d). In float64, then rounded once: steep paths turn a lost digit into a wrong score."""
     start, end = _ends(path)
-    weights = torch.tensor(alphas, dtype=start.dtype, device=start.device)[:, None, None]
-    return torch.lerp(start[None], end[None], weights)
+    weights = torch.tensor(alphas, dtype=torch.float64, device=start.device)[:, None, None]
+    return torch.lerp(start[None].double(), end[None].double(), weights).to(start.dtype)
 
 
 def _ends(path: Path) -> tuple[Tensor, Tensor]:
