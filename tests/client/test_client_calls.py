@@ -25,6 +25,7 @@ from ligserve.client import (
     StopReason,
     SummaryEvent,
 )
+from ligserve.client.options import ExplainKeywords
 from ligserve.v1 import explanation_pb2 as pb
 
 TEXT = "I  love you,\nso much 🙂"
@@ -81,9 +82,11 @@ async def test_a_stream_tells_its_events_in_order(script: Script, client: AsyncC
 
 
 async def test_options_and_metadata_arrive(script: Script) -> None:
-    options = {"convention": "library", "n_steps": 7, "baseline": "mask_token", "output_space": "logit"}
+    options = ExplainKeywords(
+        convention="library", n_steps=7, baseline="mask_token", output_space="logit", timeout=5
+    )
     async with AsyncClient(script.address, token="secret", tls=False, metadata={"X-Team": "a"}) as client:
-        await client.explain("m", TASK, request_id="mine", metadata=[("trace", "t")], timeout=5, **options)
+        await client.explain("m", TASK, request_id="mine", metadata=[("trace", "t")], **options)
     sent = script.requests[0].options
     assert (sent.convention, sent.fixed_steps.n_steps) == (pb.CONVENTION_LIBRARY, 7)
     assert sent.baselines[0].WhichOneof("kind") == "mask_token"

@@ -1,5 +1,7 @@
 """What a failed call tells."""
 
+from typing import Any
+
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -28,7 +30,7 @@ CODES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
 class CallFailed(grpc.RpcError):
     """A failed call as gRPC raises it."""
 
-    def __init__(self, code: grpc.StatusCode, trailing: tuple[tuple[str, bytes], ...] | None) -> None:
+    def __init__(self, code: grpc.StatusCode, trailing: Any) -> None:
         self._code = code
         self._trailing = trailing
 
@@ -38,7 +40,7 @@ class CallFailed(grpc.RpcError):
     def details(self) -> str | None:
         return None
 
-    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...] | None:
+    def trailing_metadata(self) -> Any:
         return self._trailing
 
 
