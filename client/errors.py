@@ -5,7 +5,7 @@
     ├── NotFoundError             NOT_FOUND
     │   └── ModelNotFoundError    the server has no model of that name
     ├── FailedPreconditionError   FAILED_PRECONDITION              a fine request, not for this model
-    ├── UnimplementedError        UNIMPLEMENTED                    a part that the server lacks
+    ├── UnimplementedError        UNIMPLEMENTED                    .part, which the server lacks
     ├── OverloadedError           RESOURCE_EXHAUSTED               .retry_after, in seconds
     ├── ServerUnavailableError    UNAVAILABLE                      .retry_after, in seconds
     ├── DeadlineExceededError     DEADLINE_EXCEEDED
@@ -80,6 +80,11 @@ class FailedPreconditionError(LigserveError):
 
 class UnimplementedError(LigserveError):
     """The server does not have that part of the interface."""
+
+    @property
+    def part(self) -> str | None:
+        """The part, such as "question_answering", where the server names it."""
+        return self.failure.metadata.get("part")
 
 
 class OverloadedError(LigserveError):

@@ -12,6 +12,17 @@ Server = Annotated[
     str, typer.Option("--server", envvar=SERVER_VARIABLE, help="Address of the server, HOST:PORT.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
-Timeout = Annotated[float, typer.Option("--timeout", min=0.001, help="Seconds to wait for the answer.")]
+
+
+def _above_zero(seconds: float) -> float:
+    # Written so that it refuses NaN too, which a minimum lets pass.
+    if not 0 < seconds < float("inf"):
+        raise typer.BadParameter("must be a number of seconds above 0")
+    return seconds
+
+
+Timeout = Annotated[
+    float, typer.Option("--timeout", callback=_above_zero, help="Seconds to wait for the answer.")
+]
 
 __all__ = ["DEFAULT_SERVER", "AsJson", "Server", "Timeout"]

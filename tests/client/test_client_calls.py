@@ -83,10 +83,16 @@ async def test_a_stream_tells_its_events_in_order(script: Script, client: AsyncC
 
 async def test_options_and_metadata_arrive(script: Script) -> None:
     options = ExplainKeywords(
-        convention="library", n_steps=7, baseline="mask_token", output_space="logit", timeout=5
+        convention="library",
+        n_steps=7,
+        baseline="mask_token",
+        output_space="logit",
+        timeout=5,
+        request_id="mine",
+        metadata=[("trace", "t")],
     )
     async with AsyncClient(script.address, token="secret", tls=False, metadata={"X-Team": "a"}) as client:
-        await client.explain("m", TASK, request_id="mine", metadata=[("trace", "t")], **options)
+        await client.explain("m", TASK, **options)
     sent = script.requests[0].options
     assert (sent.convention, sent.fixed_steps.n_steps) == (pb.CONVENTION_LIBRARY, 7)
     assert sent.baselines[0].WhichOneof("kind") == "mask_token"

@@ -66,6 +66,14 @@ async def test_retries_can_be_switched_off(script: Script) -> None:
     assert len(script.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "pair", [("k", "é"), ("k", "a\nb"), ("k", b"bytes"), ("x-request-id", "\ud800")], ids=ascii
+)
+def test_metadata_that_cannot_be_sent_is_named(pair: tuple[str, str | bytes]) -> None:
+    with pytest.raises(ValueError, match=f"metadata '{pair[0]}'"), Client() as client:
+        client.explain("m", TASK, metadata=[pair])
+
+
 async def certificate(folder: Path) -> tuple[bytes, bytes]:
     """A key and a certificate for 127.0.0.1, signed by itself."""
     command = [

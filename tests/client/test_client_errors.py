@@ -16,6 +16,7 @@ from ligserve.client import (
     InvalidRequestError,
     LigserveError,
     OverloadedError,
+    QuestionAnswering,
     SequenceClassification,
     ServerError,
     UnimplementedError,
@@ -66,12 +67,14 @@ async def test_details_are_read(script: Script, client: AsyncClient) -> None:
     assert caught.value.reason == "INVALID_REQUEST"
 
 
-async def test_retry_delays_and_error_ids_are_read(script: Script, client: AsyncClient) -> None:
+async def test_the_classes_tell_what_is_theirs(script: Script, client: AsyncClient) -> None:
     retry = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=1, nanos=500_000_000))
+    unbuilt = error_details_pb2.ErrorInfo(reason="NOT_BUILT_YET", metadata={"part": "question_answering"})
     internal = error_details_pb2.ErrorInfo(reason="INTERNAL", metadata={"error_id": "e-7"})
     script.refusals = [
         Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "full", (retry,)),
         Refusal(grpc.StatusCode.INTERNAL, "internal error e-7", (internal,)),
+        Refusal(grpc.StatusCode.UNIMPLEMENTED, "question_answering is not built yet", (unbuilt,)),
     ]
     with pytest.raises(OverloadedError) as overloaded:
         await client.explain("m", TASK)
@@ -79,6 +82,9 @@ async def test_retry_delays_and_error_ids_are_read(script: Script, client: Async
     with pytest.raises(ServerError) as defect:
         await client.explain("m", TASK)
     assert defect.value.error_id == "e-7"
+    with pytest.raises(UnimplementedError, match="not built yet") as lacking:
+        await client.explain("m", QuestionAnswering("q", "c"))
+    assert lacking.value.part == "question_answering"
 
 
 async def test_damaged_details_do_not_hide_the_error(script: Script, client: AsyncClient) -> None:
