@@ -55,7 +55,7 @@ class ClientConfig:
             tried again only before its first message.
 
     Raises:
-        ValueError: the timeout or a limit is out of range.
+        ValueError: the address is empty, or the timeout or a limit is out of range.
     """
 
     server: str = DEFAULT_SERVER
@@ -68,6 +68,8 @@ class ClientConfig:
 
     def __post_init__(self) -> None:
         check_timeout(self.timeout)
+        if not self.server.strip():
+            raise ValueError("server must be an address, such as HOST:PORT")
         if self.max_message_bytes < 1:
             raise ValueError(f"max_message_bytes must be above 0, is {self.max_message_bytes}")
         if not 1 <= self.max_attempts <= MOST_ATTEMPTS:

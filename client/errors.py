@@ -23,6 +23,7 @@ the grpc.RpcError that it stands for.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import ClassVar
 
 import grpc
 
@@ -133,9 +134,16 @@ class ServerError(LigserveError):
 class MalformedAnswerError(LigserveError):
     """The server's answer breaks the protocol."""
 
+    problem: ClassVar[str] = "the server's answer breaks the protocol"
+
+    def __init__(self, message: str, failure: Failure = NO_FAILURE) -> None:
+        super().__init__(f"{self.problem}: {message}", failure)
+
 
 class TruncatedStreamError(MalformedAnswerError):
     """The stream ended before its summary, so that its scores may not be final."""
+
+    problem = "the server's answer is cut short"
 
 
 class ClientClosedError(LigserveError):

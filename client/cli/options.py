@@ -8,9 +8,6 @@ from ligserve.client.channel import DEFAULT_SERVER
 
 SERVER_VARIABLE = "LIGSERVE_SERVER"
 
-Server = Annotated[
-    str, typer.Option("--server", envvar=SERVER_VARIABLE, help="Address of the server, HOST:PORT.")
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 
@@ -21,6 +18,18 @@ def _above_zero(seconds: float) -> float:
     return seconds
 
 
+def _address(server: str) -> str:
+    if not server.strip():
+        raise typer.BadParameter("must be an address, such as HOST:PORT")
+    return server
+
+
+Server = Annotated[
+    str,
+    typer.Option(
+        "--server", envvar=SERVER_VARIABLE, callback=_address, help="Address of the server, HOST:PORT."
+    ),
+]
 Timeout = Annotated[
     float, typer.Option("--timeout", callback=_above_zero, help="Seconds to wait for the answer.")
 ]

@@ -43,7 +43,7 @@ def test_secrets_are_not_shown() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"timeout": -1.0}, {"max_message_bytes": 0}, {"max_attempts": 0}, {"max_attempts": 6}],
+    [{"timeout": -1.0}, {"server": ""}, {"max_message_bytes": 0}, {"max_attempts": 0}, {"max_attempts": 6}],
     ids=str,
 )
 def test_limits_that_make_no_sense(options: dict[str, int]) -> None:

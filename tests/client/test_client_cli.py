@@ -109,6 +109,7 @@ async def test_errors_are_one_line(script: Script) -> None:
         ("explain", TEXT, "-m", "m", "--tolerance", "1", "--n-steps", "1"),
         ("explain", TEXT, "-m", "m", "--convention", "mine"),
         ("models", "--timeout", "nan"),
+        ("models", "--server", " "),
         ("nonsense",),
     ],
     ids=" ".join,
