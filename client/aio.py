@@ -9,6 +9,7 @@ from ligserve.client.aio_stream import AsyncExplanationStream
 from ligserve.client.calls import call_settings, explain_call, get_model_request, list_models_request
 from ligserve.client.cancellation import explain_cancellation
 from ligserve.client.channel import (
+    DEFAULT_MAX_ATTEMPTS,
     DEFAULT_MAX_MESSAGE_BYTES,
     DEFAULT_SERVER,
     DEFAULT_TIMEOUT_S,
@@ -48,6 +49,7 @@ class AsyncClient:
         timeout: float | None = DEFAULT_TIMEOUT_S,
         metadata: Metadata = (),
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+        max_attempts: int = DEFAULT_MAX_ATTEMPTS,
     ) -> None:
         self._config = ClientConfig(
             server=server,
@@ -56,6 +58,7 @@ class AsyncClient:
             timeout=timeout,
             metadata=metadata,
             max_message_bytes=max_message_bytes,
+            max_attempts=max_attempts,
         )
         self._channel: grpc.aio.Channel | None = None
         self._closed = False

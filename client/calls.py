@@ -43,13 +43,20 @@ def call_settings(
     metadata: Metadata = (),
     request_id: str | None = None,
 ) -> CallSettings:
-    """The settings of one call, from the client's and the call's own."""
+    """The settings of one call, from the client's and the call's own.
+
+    Raises:
+        ValueError: metadata, the token or the request id cannot be sent.
+    """
     identifier = request_id or uuid.uuid4().hex
     own: Pairs = ((REQUEST_ID_KEY, identifier),)
     if config.token is not None:
         own += (("authorization", f"Bearer {config.token}"),)
     seconds = config.timeout if timeout is UNSET else timeout
-    return CallSettings(seconds, _pairs(config.metadata) + _pairs(metadata) + own, identifier)
+    pairs = (*_pairs(config.metadata), *_pairs(metadata), *own)
+    for key, value in pairs:
+        _check_pair(key, value)
+    return CallSettings(seconds, pairs, identifier)
 
 
 def explain_call(config: ClientConfig, model: str, task: Task, keywords: ExplainKeywords) -> ExplainCall:
@@ -79,6 +86,14 @@ def get_model_request(name: str) -> model_pb.GetModelRequest:
 def list_models_request(page_token: str) -> model_pb.ListModelsRequest:
     """Asks for a page of the models; the empty token asks for the first."""
     return model_pb.ListModelsRequest(page_size=MODELS_PER_PAGE, page_token=page_token)
+
+
+def _check_pair(key: str, value: str | bytes) -> None:
+    # gRPC's own refusal names neither the key nor what is wrong. The value may be a secret.
+    if isinstance(value, bytes) and not key.endswith("-bin"):
+        raise ValueError(f"metadata {key!r} has bytes, so its name must end with -bin")
+    if isinstance(value, str) and not (value.isascii() and value.isprintable()):
+        raise ValueError(f"metadata {key!r} must be printable ASCII")
 
 
 def _pairs(metadata: Metadata) -> Pairs:

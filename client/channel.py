@@ -1,7 +1,6 @@
 """How a client reaches its server: address, TLS, token, deadlines, retries, limits."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
@@ -18,21 +17,10 @@ DEFAULT_MAX_MESSAGE_BYTES: Final = 16 << 20
 KEEPALIVE_TIME_MS: Final = 30_000
 KEEPALIVE_TIMEOUT_MS: Final = 10_000
 
-# No "timeout" here: gRPC starts that clock too early. Deadlines are given with each call.
-SERVICE_CONFIG: Final[Mapping[str, object]] = {
-    "methodConfig": [
-        {
-            "name": [{"service": "ligserve.v1.ExplanationService"}, {"service": "ligserve.v1.ModelService"}],
-            "retryPolicy": {
-                "maxAttempts": 3,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "2s",
-                "backoffMultiplier": 3,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ]
-}
+DEFAULT_MAX_ATTEMPTS: Final = 3
+# gRPC takes no more than this many for its own maximum, and silently uses that in place of a larger number.
+MOST_ATTEMPTS: Final = 5
+SERVICES: Final = ("ligserve.v1.ExplanationService", "ligserve.v1.ModelService")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +51,11 @@ class ClientConfig:
         timeout: seconds for calls that give none; None: no deadline.
         metadata: sent with every call.
         max_message_bytes: largest message sent or received.
+        max_attempts: attempts at a call that the server answers with UNAVAILABLE, 1 to 5; a stream is
+            tried again only before its first message.
 
     Raises:
-        ValueError: the timeout or the limit is not above 0.
+        ValueError: the address is empty, or the timeout or a limit is out of range.
     """
 
     server: str = DEFAULT_SERVER
@@ -74,11 +64,16 @@ class ClientConfig:
     timeout: float | None = DEFAULT_TIMEOUT_S
     metadata: Metadata = ()
     max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
 
     def __post_init__(self) -> None:
         check_timeout(self.timeout)
+        if not self.server.strip():
+            raise ValueError("server must be an address, such as HOST:PORT")
         if self.max_message_bytes < 1:
             raise ValueError(f"max_message_bytes must be above 0, is {self.max_message_bytes}")
+        if not 1 <= self.max_attempts <= MOST_ATTEMPTS:
+            raise ValueError(f"max_attempts must be 1 to {MOST_ATTEMPTS}, is {self.max_attempts}")
 
     @property
     def secure(self) -> bool:
@@ -86,10 +81,28 @@ class ClientConfig:
         return self.token is not None if self.tls is None else self.tls is not False
 
 
+def service_config(max_attempts: int) -> dict[str, object]:
+    """The retries of a channel, as gRPC's service config.
+
+    It sets no "timeout": gRPC starts that clock too early. Deadlines are given with each call.
+    """
+    if max_attempts == 1:
+        return {}
+    policy = {
+        "maxAttempts": max_attempts,
+        "initialBackoff": "0.1s",
+        "maxBackoff": "2s",
+        "backoffMultiplier": 3,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    names = [{"service": service} for service in SERVICES]
+    return {"methodConfig": [{"name": names, "retryPolicy": policy}]}
+
+
 def channel_options(config: ClientConfig) -> list[tuple[str, str | int]]:
     """The options of a channel to the server."""
     options: list[tuple[str, str | int]] = [
-        ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+        ("grpc.service_config", json.dumps(service_config(config.max_attempts))),
         ("grpc.service_config_disable_resolution", 1),
         ("grpc.max_send_message_length", config.max_message_bytes),
         ("grpc.max_receive_message_length", config.max_message_bytes),

@@ -26,6 +26,8 @@ class ClassTarget:
 
 
 TargetLike: TypeAlias = ClassLike | ClassTarget
+Targets: TypeAlias = TargetLike | Iterable[TargetLike]
+Labels: TypeAlias = ClassLike | Iterable[ClassLike]
 
 
 class Appendable(Protocol[T]):
@@ -36,18 +38,18 @@ class Appendable(Protocol[T]):
         ...
 
 
-def as_targets(targets: Iterable[TargetLike] | TargetLike) -> tuple[ClassTarget, ...]:
+def as_targets(targets: Targets) -> tuple[ClassTarget, ...]:
     """Targets from their short forms; one may be given bare."""
     given = (targets,) if isinstance(targets, int | str | ClassTarget) else targets
     return tuple(t if isinstance(t, ClassTarget) else ClassTarget(t) for t in given)
 
 
-def as_labels(labels: Iterable[ClassLike] | ClassLike) -> tuple[ClassLike, ...]:
+def as_labels(labels: Labels) -> tuple[ClassLike, ...]:
     """Labels as a tuple; one may be given bare."""
     return (labels,) if isinstance(labels, int | str) else tuple(labels)
 
 
-def add_targets(field: Appendable[pb.ClassTarget], targets: Iterable[TargetLike], scope: FieldScope) -> None:
+def add_targets(field: Appendable[pb.ClassTarget], targets: Targets, scope: FieldScope) -> None:
     """Write targets into a request's field `targets`."""
     for i, target in enumerate(as_targets(targets)):
         message, here = field.add(), scope.at(f"targets[{i}]")
@@ -57,11 +59,9 @@ def add_targets(field: Appendable[pb.ClassTarget], targets: Iterable[TargetLike]
             _set_reference(message.versus, target.versus, here.at("versus"))
 
 
-def add_references(
-    field: Appendable[pb.ClassReference], labels: Iterable[ClassLike], scope: FieldScope
-) -> None:
+def add_references(field: Appendable[pb.ClassReference], labels: Labels, scope: FieldScope) -> None:
     """Write classes into a request's field `labels`."""
-    for i, label in enumerate(labels):
+    for i, label in enumerate(as_labels(labels)):
         _set_reference(field.add(), label, scope.at(f"labels[{i}]"))
 
 

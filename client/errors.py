@@ -5,7 +5,7 @@
     ├── NotFoundError             NOT_FOUND
     │   └── ModelNotFoundError    the server has no model of that name
     ├── FailedPreconditionError   FAILED_PRECONDITION              a fine request, not for this model
-    ├── UnimplementedError        UNIMPLEMENTED                    a part that the server lacks
+    ├── UnimplementedError        UNIMPLEMENTED                    .part, which the server lacks
     ├── OverloadedError           RESOURCE_EXHAUSTED               .retry_after, in seconds
     ├── ServerUnavailableError    UNAVAILABLE                      .retry_after, in seconds
     ├── DeadlineExceededError     DEADLINE_EXCEEDED
@@ -23,6 +23,7 @@ the grpc.RpcError that it stands for.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import ClassVar
 
 import grpc
 
@@ -81,6 +82,11 @@ class FailedPreconditionError(LigserveError):
 class UnimplementedError(LigserveError):
     """The server does not have that part of the interface."""
 
+    @property
+    def part(self) -> str | None:
+        """The part, such as "question_answering", where the server names it."""
+        return self.failure.metadata.get("part")
+
 
 class OverloadedError(LigserveError):
     """A limit is reached: the server's queue is full, or a message is too large."""
@@ -128,9 +134,16 @@ class ServerError(LigserveError):
 class MalformedAnswerError(LigserveError):
     """The server's answer breaks the protocol."""
 
+    problem: ClassVar[str] = "the server's answer breaks the protocol"
+
+    def __init__(self, message: str, failure: Failure = NO_FAILURE) -> None:
+        super().__init__(f"{self.problem}: {message}", failure)
+
 
 class TruncatedStreamError(MalformedAnswerError):
     """The stream ended before its summary, so that its scores may not be final."""
+
+    problem = "the server's answer is cut short"
 
 
 class ClientClosedError(LigserveError):

@@ -89,7 +89,7 @@ class StreamFolder:
             TruncatedStreamError: no summary came.
         """
         if self._explanation is None:
-            raise TruncatedStreamError("the stream ended before its summary; its scores may not be final")
+            raise TruncatedStreamError("no summary came, so its scores may not be final")
         return self._explanation
 
 

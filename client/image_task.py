@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ligserve.client.classes import TargetLike, add_targets, as_targets
+from ligserve.client.classes import Targets, add_targets, as_targets
 from ligserve.client.fields import FieldScope
 from ligserve.client.types.enums import NoiseKind
 from ligserve.v1 import explanation_pb2 as pb
@@ -45,7 +45,7 @@ class ImageClassification:
     """
 
     image: bytes
-    targets: Iterable[TargetLike] = ()
+    targets: Targets = ()
     custom_labels: Iterable[str] = ()
     noise_tunnel: NoiseTunnel | None = None
 

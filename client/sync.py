@@ -8,6 +8,7 @@ import grpc
 
 from ligserve.client.calls import call_settings, explain_call, get_model_request, list_models_request
 from ligserve.client.channel import (
+    DEFAULT_MAX_ATTEMPTS,
     DEFAULT_MAX_MESSAGE_BYTES,
     DEFAULT_SERVER,
     DEFAULT_TIMEOUT_S,
@@ -48,6 +49,7 @@ class Client:
         timeout: float | None = DEFAULT_TIMEOUT_S,
         metadata: Metadata = (),
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+        max_attempts: int = DEFAULT_MAX_ATTEMPTS,
     ) -> None:
         self._config = ClientConfig(
             server=server,
@@ -56,6 +58,7 @@ class Client:
             timeout=timeout,
             metadata=metadata,
             max_message_bytes=max_message_bytes,
+            max_attempts=max_attempts,
         )
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None

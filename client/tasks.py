@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ligserve.client.classes import (
-    ClassLike,
-    TargetLike,
+    Labels,
+    Targets,
     add_references,
     add_targets,
     as_labels,
@@ -33,7 +33,7 @@ class SequenceClassification:
     """
 
     text: str
-    targets: Iterable[TargetLike] = ()
+    targets: Targets = ()
     custom_labels: Iterable[str] = ()
 
     def __post_init__(self) -> None:
@@ -66,7 +66,7 @@ class PairwiseSequenceClassification:
 
     text1: str
     text2: str
-    targets: Iterable[TargetLike] = ()
+    targets: Targets = ()
     custom_labels: Iterable[str] = ()
     flip_sign: bool = False
 
@@ -100,7 +100,7 @@ class MultiLabelClassification:
     """
 
     text: str
-    labels: Iterable[ClassLike] = ()
+    labels: Labels = ()
     custom_labels: Iterable[str] = ()
 
     def __post_init__(self) -> None:
@@ -132,7 +132,7 @@ class ZeroShotClassification:
     """
 
     text: str
-    labels: Iterable[str]
+    labels: str | Iterable[str]
     hypothesis_template: str | None = None
     include_hypothesis: bool = False
     multi_label: bool = False

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ligserve.client.channel import DEFAULT_TIMEOUT_S
 from ligserve.client.classes import ClassTarget
 from ligserve.client.cli.options import DEFAULT_SERVER, AsJson, Server, Timeout
+from ligserve.client.cli.output import show
 from ligserve.client.cli.progress import explained_with_progress
 from ligserve.client.errors import InvalidRequestError
 from ligserve.client.options import ExplainKeywords
@@ -79,7 +79,7 @@ def explain(
     if as_json:
         typer.echo(json.dumps(explanation.to_dict(), indent=2))
     else:
-        Console().print(explanation)
+        show(explanation)
 
 
 def _text(text: str | None, file: Path | None) -> str:

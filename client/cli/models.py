@@ -3,11 +3,11 @@
 import json
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ligserve.client.cli.options import DEFAULT_SERVER, AsJson, Server, Timeout
+from ligserve.client.cli.output import show
 from ligserve.client.rendering.pieces import printable
 from ligserve.client.sync import Client
 from ligserve.client.types.models import Model
@@ -25,7 +25,7 @@ def models(server: Server = DEFAULT_SERVER, as_json: AsJson = False, timeout: Ti
     if as_json:
         typer.echo(json.dumps([model.to_dict() for model in found], indent=2))
     else:
-        Console().print(_table(found))
+        show(_table(found))
 
 
 def _table(found: tuple[Model, ...]) -> Table:

@@ -8,10 +8,30 @@ from ligserve.client.channel import DEFAULT_SERVER
 
 SERVER_VARIABLE = "LIGSERVE_SERVER"
 
-Server = Annotated[
-    str, typer.Option("--server", envvar=SERVER_VARIABLE, help="Address of the server, HOST:PORT.")
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
-Timeout = Annotated[float, typer.Option("--timeout", min=0.001, help="Seconds to wait for the answer.")]
+
+
+def _above_zero(seconds: float) -> float:
+    # Written so that it refuses NaN too, which a minimum lets pass.
+    if not 0 < seconds < float("inf"):
+        raise typer.BadParameter("must be a number of seconds above 0")
+    return seconds
+
+
+def _address(server: str) -> str:
+    if not server.strip():
+        raise typer.BadParameter("must be an address, such as HOST:PORT")
+    return server
+
+
+Server = Annotated[
+    str,
+    typer.Option(
+        "--server", envvar=SERVER_VARIABLE, callback=_address, help="Address of the server, HOST:PORT."
+    ),
+]
+Timeout = Annotated[
+    float, typer.Option("--timeout", callback=_above_zero, help="Seconds to wait for the answer.")
+]
 
 __all__ = ["DEFAULT_SERVER", "AsJson", "Server", "Timeout"]

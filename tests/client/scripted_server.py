@@ -69,10 +69,15 @@ class Script(service_grpc.ExplanationServiceServicer, model_grpc.ModelServiceSer
     ) -> AsyncIterator[service_pb.StreamExplainResponse]:
         self.intervals.append(request.stream.estimate_interval.ToNanoseconds() / 1e9)
         await self._enter(request.request, context)
-        for message in self._script(request.request):
-            yield message
-        if self.hang:
-            await self._hang()
+        try:
+            for message in self._script(request.request):
+                yield message
+            if self.hang:
+                await self._hang()
+        except (asyncio.CancelledError, GeneratorExit):
+            # A call that is cancelled while a message is written ends here, at its yield.
+            self.cancelled.set()
+            raise
 
     async def ListModels(
         self, request: model_pb.ListModelsRequest, context: Any
@@ -127,12 +132,18 @@ class Script(service_grpc.ExplanationServiceServicer, model_grpc.ModelServiceSer
 
 
 @asynccontextmanager
-async def running(script: Script) -> AsyncIterator[grpc.aio.Server]:
-    """The script behind a port of 127.0.0.1."""
+async def running(
+    script: Script, credentials: grpc.ServerCredentials | None = None
+) -> AsyncIterator[grpc.aio.Server]:
+    """The script behind a port of 127.0.0.1, encrypted where credentials are given."""
     server = grpc.aio.server()
     service_grpc.add_ExplanationServiceServicer_to_server(script, server)
     model_grpc.add_ModelServiceServicer_to_server(script, server)
-    script.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    if credentials is None:
+        port = server.add_insecure_port("127.0.0.1:0")
+    else:
+        port = server.add_secure_port("127.0.0.1:0", credentials)
+    script.address = f"127.0.0.1:{port}"
     await server.start()
     try:
         yield server

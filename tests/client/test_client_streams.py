@@ -33,7 +33,7 @@ def whole() -> Messages:
 async def test_a_stream_without_a_summary_was_cut(script: Script, client: AsyncClient) -> None:
     script.messages = whole()[:-1]
     async with client.stream("m", TASK) as stream:
-        with pytest.raises(TruncatedStreamError):
+        with pytest.raises(TruncatedStreamError, match="cut short"):
             await stream.result()
         with pytest.raises(TruncatedStreamError):
             await stream.result()

@@ -1,0 +1,107 @@
+"""How a client reaches its server."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import grpc
+import pytest
+from scripted_server import Refusal, Script, running
+
+from ligserve.client import (
+    AsyncClient,
+    Client,
+    SequenceClassification,
+    ServerUnavailableError,
+    TlsConfig,
+)
+from ligserve.client.channel import ClientConfig, channel_options, service_config
+
+TASK = SequenceClassification("I love you")
+
+
+@pytest.mark.parametrize(
+    ("tls", "token", "secure"),
+    [
+        (None, None, False),
+        (None, "t", True),
+        (False, "t", False),
+        (True, None, True),
+        (TlsConfig(), None, True),
+    ],
+)
+def test_tls_is_on_with_a_token_unless_told_otherwise(
+    tls: TlsConfig | bool | None, token: str | None, secure: bool
+) -> None:
+    assert ClientConfig(tls=tls, token=token).secure is secure
+
+
+def test_secrets_are_not_shown() -> None:
+    assert "hidden" not in repr(ClientConfig(token="hidden", tls=TlsConfig(private_key=b"hidden")))
+    assert repr(Client("h:1", token="hidden")) == "Client('h:1')"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"timeout": -1.0}, {"server": ""}, {"max_message_bytes": 0}, {"max_attempts": 0}, {"max_attempts": 6}],
+    ids=str,
+)
+def test_limits_that_make_no_sense(options: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        ClientConfig(**options)  # type: ignore[arg-type]
+
+
+def test_a_dead_connection_is_noticed_and_deadlines_are_left_to_calls() -> None:
+    options = dict(channel_options(ClientConfig()))
+    assert options["grpc.http2.ping_timeout_ms"] == options["grpc.keepalive_timeout_ms"]
+    assert "timeout" not in str(options["grpc.service_config"]).lower().replace("keepalive_timeout", "")
+    assert service_config(1) == {}
+
+
+async def test_retries_can_be_switched_off(script: Script) -> None:
+    script.refusals = [Refusal(grpc.StatusCode.UNAVAILABLE)]
+    async with AsyncClient(script.address, max_attempts=1) as client:
+        with pytest.raises(ServerUnavailableError):
+            await client.explain("m", TASK)
+    assert len(script.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "pair", [("k", "é"), ("k", "a\nb"), ("k", b"bytes"), ("x-request-id", "\ud800")], ids=ascii
+)
+def test_metadata_that_cannot_be_sent_is_named(pair: tuple[str, str | bytes]) -> None:
+    with pytest.raises(ValueError, match=f"metadata '{pair[0]}'"), Client() as client:
+        client.explain("m", TASK, metadata=[pair])
+
+
+async def certificate(folder: Path) -> tuple[bytes, bytes]:
+    """A key and a certificate for 127.0.0.1, signed by itself."""
+    command = [
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+        *("-days", "2", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"),
+        *("-keyout", str(folder / "key"), "-out", str(folder / "cert")),
+    ]
+    quiet = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet)
+    assert await process.wait() == 0
+    return (folder / "key").read_bytes(), (folder / "cert").read_bytes()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes certificates with openssl")
+async def test_tls_and_a_token_cross_the_wire(tmp_path: Path) -> None:
+    key, cert = await certificate(tmp_path)
+    script = Script()
+    async with running(script, grpc.ssl_server_credentials([(key, cert)])):
+        trusted = TlsConfig(root_certificates=cert)
+        async with AsyncClient(script.address, tls=trusted, token="secret") as client:
+            await client.explain("m", TASK)
+
+        def blocking() -> None:
+            with Client(script.address, tls=trusted, token="secret") as client:
+                client.explain("m", TASK)
+
+        await asyncio.to_thread(blocking)
+        async with AsyncClient(script.address, token="secret", max_attempts=1) as stranger:
+            with pytest.raises(ServerUnavailableError):
+                await stranger.explain("m", TASK)
+    assert [seen["authorization"] for seen in script.metadata] == ["Bearer secret"] * 2
