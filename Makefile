@@ -83,7 +83,7 @@ bench: install model ## measure against transformers-interpret and captum; write
 
 build: install ## build the wheel and the source distribution into dist/
 	rm -rf dist
-	$(PY) -m build --outdir dist
+	$(PY) -m build --quiet --outdir dist
 
 smoke: build ## install the wheel into clean environments and import all of it
 	$(PY) tests/smoke/wheel_smoke.py dist

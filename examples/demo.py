@@ -94,7 +94,7 @@ def show(explanation: Explanation, page: Path) -> None:
         say(
             f"P({target.label}) is {target.f_input:.4f} for the sentence, and {target.f_baseline:.4f}",
             f"with every word blanked out. The scores explain the difference of {change:+.4f}: they add",
-            f"up to {target.score_sum:+.4f}, certified to +-{target.error_bound:.1g}.",
+            f"up to {target.score_sum:+.4f}, certified to +-{target.error_bound:.2g}.",
         )
     page.parent.mkdir(parents=True, exist_ok=True)
     explanation.save_html(page)
