@@ -4,6 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 MODEL := build/models/sentiment
+TYPED := benchmarks tests/sentiment.py tests/benchmarks tests/examples tests/project tests/smoke
 PROTOS := $(sort $(shell find protos -name '*.proto'))
 # Tools that are programs of their own (ruff, buf) are found in the project's environment first.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -75,14 +76,14 @@ types: install ## check types: mypy, strict
 	ln -sfn $(CURDIR)/client build/typing/ligserve/client
 	ln -sfn $(CURDIR)/server build/typing/ligserve/server
 	$(PY) -m mypy -p ligserve.server -p ligserve.client
-	$(PY) -m mypy $(shell find examples -name '*.py') benchmarks tests
+	$(PY) -m mypy $(shell find examples -name '*.py') $(TYPED)
 
 bench: install model ## measure against transformers-interpret and captum; writes build/bench.md
 	$(PY) -m benchmarks --model $(MODEL) --report build/bench.md
 
 build: install ## build the wheel and the source distribution into dist/
 	rm -rf dist
-	$(PY) -m build --outdir dist
+	$(PY) -m build --quiet --outdir dist
 
 smoke: build ## install the wheel into clean environments and import all of it
 	$(PY) tests/smoke/wheel_smoke.py dist

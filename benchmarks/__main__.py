@@ -47,7 +47,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="directory of the sentiment model")
     parser.add_argument("--report", type=Path, help="Markdown file to write")
-    parser.add_argument("--texts", type=int, default=10, help="texts of each length, 1 to 20 (10)")
+    parser.add_argument("--texts", type=int, default=8, help="texts of each length, 1 to 20 (8)")
     parser.add_argument("--repetitions", type=int, default=3, help="times that each text is explained (3)")
     parser.add_argument("--threads", type=int, default=2, help="torch threads of each contender (2)")
     return parser.parse_args()

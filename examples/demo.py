@@ -1,7 +1,7 @@
 """Explain a sentence on a real model, through a real server: make demo.
 
-Starts the server as an operator would, asks it twice through the Python client, writes a page of HTML
-and stops the server again.
+Starts the server as an operator would, asks it two things at once through the Python client, writes the
+answer as a page of HTML and stops the server again.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ligserve.client import Client, Explanation, LigserveError, SequenceClassification
+from ligserve.client import ClassTarget, Client, Explanation, LigserveError, SequenceClassification
 
 SENTENCE = "I love you, I like you, I also kinda dislike you"
 READY = "ligserve ready on "
@@ -28,18 +28,17 @@ def main() -> int:
     arguments = parse()
     try:
         with server(arguments.model) as address, Client(address) as client:
-            say(f"The server is ready on {address}. Two questions about this sentence:", f"  {SENTENCE}")
-            say("1. Which words made the model predict what it predicts?")
-            show(client.explain("sentiment", SequenceClassification(SENTENCE)))
-            say("2. Which words speak for NEGATIVE?")
-            negative = SequenceClassification(SENTENCE, targets=["NEGATIVE"])
-            show(explanation := client.explain("sentiment", negative))
-        arguments.html.parent.mkdir(parents=True, exist_ok=True)
-        explanation.save_html(arguments.html)
+            say(f"The server is ready on {address}. The sentence:", f"  {SENTENCE}")
+            say(
+                "Which words made the model predict what it predicts, and which speak for NEGATIVE?",
+                "One request asks both: the answers share every pass of the model.",
+            )
+            targets = [ClassTarget(), ClassTarget("NEGATIVE")]
+            explanation = client.explain("sentiment", SequenceClassification(SENTENCE, targets))
+        show(explanation, arguments.html)
     except (DemoError, LigserveError, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
-    say(f"The server has stopped, exit code 0. The second answer as a page: {arguments.html}")
     return 0
 
 
@@ -60,7 +59,7 @@ def server(model: Path) -> Iterator[str]:
     """
     ligserve = str(Path(sys.executable).with_name("ligserve"))
     command = [ligserve, "serve", "--model", f"sentiment={model}", "--listen", "127.0.0.1:0"]
-    say("Starting the server (its log goes to the standard error):", f"  {' '.join(command)}")
+    say("Starting the server; the lines with a time are its log.", f"  {' '.join(command)}")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield address_of(process)
@@ -86,13 +85,20 @@ def address_of(process: subprocess.Popen[str]) -> str:
     raise DemoError("the server did not start; its log above says why")
 
 
-def show(explanation: Explanation) -> None:
-    """Print the words by contribution, and how far they can be trusted."""
+def show(explanation: Explanation, page: Path) -> None:
+    """Print the answer, in words and in colours, and write it as a page."""
+    say("The server has stopped in good order. This is what it answered:", "")
     explanation.print()
-    target = explanation.targets[0]
-    change = target.f_input - target.f_baseline
-    print(f"The scores should add up to {change:+.4f} (from {target.f_baseline:.4f} for a text of padding to")
-    print(f"{target.f_input:.4f}) and do so within {abs(target.convergence_delta):.1g}.")
+    for target in explanation.targets:
+        change = target.f_input - target.f_baseline
+        say(
+            f"P({target.label}) is {target.f_input:.4f} for the sentence, and {target.f_baseline:.4f}",
+            f"with every word blanked out. The scores explain the difference of {change:+.4f}: they add",
+            f"up to {target.score_sum:+.4f}, certified to +-{target.error_bound:.2g}.",
+        )
+    page.parent.mkdir(parents=True, exist_ok=True)
+    explanation.save_html(page)
+    say(f"The same as a page for a browser: {page}")
 
 
 def say(*lines: str) -> None:

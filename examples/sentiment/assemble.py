@@ -46,8 +46,8 @@ def main(arguments: list[str]) -> int:
         return 2
     output = Path(arguments[0])
     # transformers draws a progress bar and a table for every load; here they are noise.
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         built = assemble(output)
     except (AssemblyError, OSError) as error:
