@@ -45,5 +45,5 @@ async def read_frame(reader: asyncio.StreamReader, kind: type[M]) -> M | None:
     try:
         length = frame_length(await reader.readexactly(LENGTH_BYTES))
         return kind.FromString(await reader.readexactly(length))
-    except (asyncio.IncompleteReadError, ConnectionResetError):
+    except (asyncio.IncompleteReadError, ConnectionError):
         return None

@@ -61,6 +61,11 @@ def _call_is_cancelled() -> bool:
 
 async def _abort(context: Context, error: ServeError) -> None:
     status = to_status(error)
-    with contextlib.suppress(TimeoutError):
+    try:
         async with asyncio.timeout(ABORT_PATIENCE_S):
             await context.abort(grpc_code(status.code), status.message, trailing_metadata(status))
+    except TimeoutError:
+        return
+    except grpc.aio.InternalError:
+        # The client has gone: nobody is left to tell, and no error of ours to log.
+        raise asyncio.CancelledError from None

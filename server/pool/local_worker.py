@@ -114,7 +114,7 @@ class LocalWorker:
         try:
             while (frame := await read_frame(reader, frames_pb2.WorkerFrame)) is not None:
                 self._route(frame)
-        except (FramingError, DecodeError):
+        except (FramingError, DecodeError, OSError):
             self._process.signal_kill()
         finally:
             self._alive = False

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 
 from ligserve.server import logs
@@ -98,11 +98,11 @@ class WorkerPool:
             born = time.monotonic()
             try:
                 worker = await self._backend.spawn(f"worker-{place}", self._devices[place])
-            except (WorkerStartError, OSError) as error:
+            except Exception as error:  # Whatever it is, the place must not be lost for ever.
+                reason, lifetime = str(error) or repr(error), 0.0
                 if not self._first_starts[place].done():
-                    self._first_starts[place].set_exception(WorkerStartError(str(error)))
+                    self._first_starts[place].set_exception(WorkerStartError(reason))
                     return
-                reason, lifetime = str(error), 0.0
             else:
                 reason = await self._live(place, worker)
                 lifetime = time.monotonic() - born
@@ -116,7 +116,7 @@ class WorkerPool:
         finally:
             del self._ready[place]
             self._changed()
-            ending = await worker.close()
+            ending = await _to_its_end(worker.close())
         return ending
 
     def _welcome(self, place: int, worker: WorkerHandle) -> None:
@@ -139,3 +139,13 @@ class WorkerPool:
     def _changed(self) -> None:
         for listener in self._listeners:
             listener()
+
+
+async def _to_its_end(work: Coroutine[None, None, str]) -> str:
+    """Do something to its end, even if cancelled meanwhile: no process must be left behind."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

@@ -78,14 +78,17 @@ async def next_header(stream: Any) -> pb.Header:
 
 
 @contextlib.asynccontextmanager
-async def running_front(source: str = "scripted", **settings: Any) -> AsyncIterator[Front]:
+async def running_front(
+    source: str = "scripted", *, loaded: bool = True, **settings: Any
+) -> AsyncIterator[Front]:
     models = (ModelSpec(name="m", source=source),)
     defaults: dict[str, Any] = {"models": models, "listen": "127.0.0.1:0", "devices": ("cpu",)}
     config = ServerConfig(**{**defaults, **settings})
     backend = LocalBackend(config, command=SCRIPTED)
     pool = WorkerPool(backend, config.device_of_each_worker, backoff=QUICK)
     async with pool, grpc_front(config, pool) as front:
-        await pool.wait_started()
+        if loaded:
+            await pool.wait_started()
         async with grpc.aio.insecure_channel(front.address) as channel:
             yield Front(front, pool, channel)
 

@@ -2,13 +2,15 @@
 
 Texts: "hello", "stream N" (N partial estimates), "chunks", "flood" (partial estimates of 256
 scores until cancelled), "hang" (until cancelled), "crash", "fail CODE", "unfinished" (ends
-without a summary), "garbage".
+without a summary), "garbage". The header's warnings tell what the worker has seen.
+Sources: "refuse", "exit", "crash-loop", "wait:FIFO" (loads until somebody writes to the FIFO).
 """
 
 import argparse
 import os
 import socket
 import threading
+from pathlib import Path
 
 from ligserve.internal.v1 import frames_pb2
 from ligserve.server.framing import LENGTH_BYTES, frame_length, pack_frame
@@ -55,6 +57,9 @@ class Scripted:
             failure = frames_pb2.Failure(code=9, message="model 'm': it is broken\nbeyond repair")
             self.send(frames_pb2.WorkerFrame(failed=failure))
             return
+        for source in sources:
+            if source.startswith("wait:"):
+                Path(source.removeprefix("wait:")).read_bytes()
         ready = frames_pb2.WorkerReady(device=self.start.device)
         for model in self.start.models:
             ready.models.add(name=model.name, revision=model.revision, labels=["NO", "YES"])

@@ -1,6 +1,7 @@
 """A server process: from its ready line to its exit code."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -57,6 +58,27 @@ async def test_streams_that_do_not_finish_in_time_end_as_unavailable(force: bool
         assert (await server.end())[0] == 0
         with pytest.raises(ProcessLookupError):
             os.kill(worker, 0)
+
+
+async def test_access_log_tells_all_but_the_text() -> None:
+    async with server_process(json_logs=True, log_level="debug") as server:
+        async with grpc.aio.insecure_channel(await server.ready()) as channel:
+            stub = ExplanationServiceStub(channel)
+            await stub.Explain(ask("zebra"), metadata=(("x-request-id", "id-1"),))
+            await failure(stub.Explain(ask("zebra", model="nope")))
+            gone = stub.StreamExplain(ask_stream("hang zebra"))
+            await next_header(gone)
+            gone.cancel()
+        server.process.send_signal(signal.SIGTERM)
+        _, _, err = await server.end()
+    assert "zebra" not in err
+    calls = [line for line in map(json.loads, err.splitlines()) if line["event"] == "call"]
+    assert [call["code"] for call in calls] == ["OK", "NOT_FOUND", "CANCELLED"]
+    first = calls[0]
+    assert first["method"] == "/ligserve.v1.ExplanationService/Explain"
+    assert (first["model"], first["points"], first["request_id"]) == ("m", 50, "id-1")
+    assert first["peer"].startswith("ipv4:127.0.0.1:")
+    assert first["duration_s"] >= 0
 
 
 async def test_workers_have_a_session_of_their_own() -> None:

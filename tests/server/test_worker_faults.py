@@ -1,9 +1,12 @@
 """Workers that die."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,6 +15,7 @@ from front_harness import Front, failure, noted, rest_of, running_front
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ligserve.server.pool.handle import WorkerStartError
+from ligserve.v1 import model_service_pb2 as model_pb
 
 
 async def two_hanging(front: Front) -> dict[int, Any]:
@@ -72,6 +76,39 @@ async def test_crash_loop_backs_off_and_shows_in_health() -> None:
             await changed.wait()
         error = await failure(front.explain())
         assert error.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_while_models_load_requests_wait(tmp_path: Path) -> None:
+    fifo = tmp_path / "go"
+    os.mkfifo(fifo)
+    async with running_front(f"wait:{fifo}", loaded=False) as front:
+        health = health_pb2_grpc.HealthStub(front.channel)
+        status = (await health.Check(health_pb2.HealthCheckRequest())).status
+        assert status == health_pb2.HealthCheckResponse.NOT_SERVING
+        error = await failure(front.models.ListModels(model_pb.ListModelsRequest()))
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        waiting = front.stream()
+        assert (await waiting.read()).progress.queue_position == 1
+        await asyncio.to_thread(fifo.write_bytes, b"go")
+        assert (await rest_of(waiting))[-1].HasField("summary")
+
+
+async def test_after_a_storm_every_place_is_free_again() -> None:
+    texts = ["hello", "stream 30", "hang", "crash", "fail 3", "chunks", "unfinished"]
+    async with running_front(workers=2, jobs_per_worker=2) as front:
+
+        async def client(number: int) -> None:
+            stream = front.stream(texts[number % len(texts)], timeout=1)
+            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.CancelledError):
+                await stream.read()
+                if number % 3 == 0:
+                    stream.cancel()
+                await rest_of(stream)
+
+        await asyncio.gather(*(client(n) for n in range(70)))
+        await front.pool_size(2)
+        streams = [await front.hanging() for _ in range(4)]
+        assert sorted(Counter(noted(header, "PID") for _, header in streams).values()) == [2, 2]
 
 
 @pytest.mark.parametrize(
