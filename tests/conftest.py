@@ -40,7 +40,7 @@ def live(
     models = {"sentiment": sentiment_model}
     models |= {name: zoo_model(name, 3) for name in ARCHITECTURES}
     models |= {f"{name}-1": zoo_model(name, 1) for name in ARCHITECTURES}
-    with live_server(models, tmp_path_factory.mktemp("live") / "server.log") as server:
+    with live_server(models, tmp_path_factory.mktemp("live") / "server.log", "--threads", "1") as server:
         yield server
 
 

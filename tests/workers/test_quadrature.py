@@ -23,6 +23,10 @@ from ligserve.v1 import explanation_service_pb2 as pb
 Array = NDArray[np.float64]
 
 
+# What a float32 model would state.
+NOISE = 1e-6
+
+
 class Integrand:
     """K = 1 target over T tokens whose token sums add up to f', as the gradient theorem demands."""
 
@@ -32,7 +36,8 @@ class Integrand:
 
     def __call__(self, alpha: float) -> NodeValue:
         self.asked.append(alpha)
-        return NodeValue(np.array([self._f(alpha)]), np.array([self._tokens(alpha)]))
+        f = np.array([self._f(alpha)])
+        return NodeValue(f, np.array([self._tokens(alpha)]), NOISE * np.abs(f))
 
 
 def integrate(rule: QuadratureRule, integrand: Integrand) -> PathEstimate:
@@ -183,7 +188,11 @@ def test_targets_on_one_path_are_all_brought_to_the_tolerance() -> None:
 
     def both(alpha: float) -> NodeValue:
         a, b = first(alpha), second(alpha)
-        return NodeValue(np.concatenate([a.f, b.f]), np.concatenate([a.token_sums, b.token_sums]))
+        return NodeValue(
+            np.concatenate([a.f, b.f]),
+            np.concatenate([a.token_sums, b.token_sums]),
+            np.concatenate([a.noise, b.noise]),
+        )
 
     rule = AdaptiveSimpson(0.01, 1024)
     due = rule.start()

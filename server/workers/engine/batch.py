@@ -44,7 +44,7 @@ class Batch:
             values = [_target_values(piece, logits[rows]) for piece, rows in self._rows()]
             gradients = _gradients(values, moved)
         return [
-            self._node_values(piece, value, [gradient[rows] for gradient in gradients[: value.shape[1]]])
+            _node_values(piece, logits[rows].detach(), value, [part[rows] for part in gradients])
             for (piece, rows), value in zip(self._rows(), values, strict=True)
         ]
 
@@ -67,21 +67,28 @@ class Batch:
         with replaced_output(self._layer, moved):
             return self._model.logits(inputs)
 
-    @staticmethod
-    def _node_values(
-        piece: Slice, values: Tensor, gradients: Sequence[Tensor]
-    ) -> list[tuple[float, NodeValue]]:
-        start, end = _ends(piece.path)
-        length = piece.path.spec.length
-        sums = [
-            (gradient[:, :length] * (end - start)).sum(dim=-1, dtype=torch.float64) for gradient in gradients
-        ]
-        f = values.detach().cpu().numpy()
-        token_sums = torch.stack(sums, dim=1).cpu().numpy()
-        return [
-            (alpha, NodeValue(f[row].copy(), token_sums[row].copy()))
-            for row, alpha in enumerate(piece.alphas)
-        ]
+
+def _node_values(
+    piece: Slice, logits: Tensor, values: Tensor, gradients: Sequence[Tensor]
+) -> list[tuple[float, NodeValue]]:
+    """For each of the slice's points its alpha and value; gradients are (rows, T of the batch, d)."""
+    start, end = _ends(piece.path)
+    length = piece.path.spec.length
+    outputs = piece.path.outputs
+    sums = [
+        (gradient[:, :length] * (end - start)).sum(dim=-1, dtype=torch.float64)
+        for gradient in gradients[: len(outputs)]
+    ]
+    columns = (
+        values.detach(),
+        torch.stack(sums, dim=1),
+        torch.stack([output.noise(logits) for output in outputs], dim=1),
+    )
+    f, token_sums, noise = (column.cpu().numpy() for column in columns)
+    return [
+        (alpha, NodeValue(f[row].copy(), token_sums[row].copy(), noise[row].copy()))
+        for row, alpha in enumerate(piece.alphas)
+    ]
 
 
 def _points_of(path: Path, alphas: Sequence[float]) -> Tensor:

@@ -8,6 +8,10 @@ from torch import Tensor
 
 from ligserve.v1 import explanation_pb2 as pb
 
+# A float32 model's logits in another batch, with other threads or on another machine: measured up to some
+# 10 units in the last place on models of 2 to 12 layers.
+ROUNDING = 16 * torch.finfo(torch.float32).eps
+
 
 @dataclass(frozen=True, slots=True)
 class ClassOutput:
@@ -22,6 +26,17 @@ class ClassOutput:
     class_index: int
     versus_index: int | None
     space: "pb.OutputSpace.ValueType"
+
+    def noise(self, logits: Tensor) -> Tensor:
+        """(B, C) logits to (B,): how far the value may move by rounding inside the model.
+
+        Every logit may be off by ROUNDING x (1 + the largest |logit|); that, times how steeply the value
+        depends on the logits (the sum of its |derivatives|), is how far the value may be off.
+        """
+        slope, value = _SLOPES[self.space](logits, self.class_index), self(logits).abs()
+        if self.versus_index is not None:
+            slope = slope + _SLOPES[self.space](logits, self.versus_index)
+        return ROUNDING * (slope * (1 + logits.abs().amax(dim=1)) + value / 8)
 
     def __call__(self, logits: Tensor) -> Tensor:
         """(B, C) logits to (B,) values."""
@@ -51,6 +66,24 @@ def _logit(logits: Tensor, index: int) -> Tensor:
     return logits[:, index]
 
 
+def _probability_slope(logits: Tensor, index: int) -> Tensor:
+    p = _probability(logits, index)
+    return 2 * p * (1 - p)
+
+
+def _log_odds_slope(logits: Tensor, index: int) -> Tensor:
+    return torch.full_like(logits[:, 0], 1.0 if logits.shape[1] == 1 else 2.0)
+
+
+def _logit_slope(logits: Tensor, index: int) -> Tensor:
+    return torch.ones_like(logits[:, 0])
+
+
+_SLOPES: dict["pb.OutputSpace.ValueType", Callable[[Tensor, int], Tensor]] = {
+    pb.OUTPUT_SPACE_PROBABILITY: _probability_slope,
+    pb.OUTPUT_SPACE_LOG_ODDS: _log_odds_slope,
+    pb.OUTPUT_SPACE_LOGIT: _logit_slope,
+}
 _SPACES: dict["pb.OutputSpace.ValueType", Callable[[Tensor, int], Tensor]] = {
     pb.OUTPUT_SPACE_PROBABILITY: _probability,
     pb.OUTPUT_SPACE_LOG_ODDS: _log_odds,

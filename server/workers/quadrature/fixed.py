@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ligserve.server.workers.quadrature.rule import Floats, NodeValue, PathEstimate, rounding_allowance
+from ligserve.server.workers.quadrature.rule import Floats, NodeValue, PathEstimate
 from ligserve.v1 import explanation_service_pb2 as pb
 
 
@@ -46,7 +46,7 @@ class FixedRule:
         weighted = [weight * self._values[node].token_sums for node, weight in self._weights.items()]
         scores: Floats = np.sum(weighted, axis=0)
         delta = np.abs(scores.sum(axis=1) - (f_input - f_baseline))
-        rounding = rounding_allowance(np.stack([value.f for value in self._values.values()]))
+        rounding = self._values[1.0].noise + self._values[0.0].noise
         return PathEstimate(
             scores=scores,
             score_errors=None,

@@ -10,17 +10,20 @@ from ligserve.v1 import explanation_service_pb2 as pb
 
 Floats = NDArray[np.float64]
 
-# Float32 models: how far f at an end of the path may move between two runs (another batch, another
-# order of sums), relative to the largest |f| on the path.
-ROUNDING = 32 * float(np.finfo(np.float32).eps)
-
 
 @dataclass(frozen=True, slots=True)
 class NodeValue:
-    """What one point gives: f of every target, (K,), and its gradient sums per token, (K, T)."""
+    """What one point gives, for K targets over T tokens.
+
+    Attributes:
+        f: (K,), the targets' values.
+        token_sums: (K, T), for each token the sum of gradient x (end - start) over the embedding.
+        noise: (K,), how far f may move by rounding alone, in another batch or with other threads.
+    """
 
     f: Floats
     token_sums: Floats
+    noise: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +81,3 @@ class QuadratureRule(Protocol):
     def stop_reasons(self) -> list["pb.StopReason.ValueType"]:
         """Why each target's work ended; only after `advance` returned nothing."""
         ...
-
-
-def rounding_allowance(f_values: Floats) -> Floats:
-    """(K,): allowance for float32 rounding, from f at every node, (nodes, K)."""
-    allowance: Floats = ROUNDING * np.abs(f_values).max(axis=0)
-    return allowance

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from ligserve.server.workers.quadrature.panel import Panel, make_panel, panel_nodes
-from ligserve.server.workers.quadrature.rule import Floats, NodeValue, PathEstimate, rounding_allowance
+from ligserve.server.workers.quadrature.rule import Floats, NodeValue, PathEstimate
 from ligserve.v1 import explanation_service_pb2 as pb
 
 # Two panels (9 points) at the start and this share of the worst panel's error as the bar for a split
@@ -116,7 +116,9 @@ class AdaptiveSimpson:
         return residuals
 
     def _rounding(self) -> Floats:
-        return rounding_allowance(np.stack([value.f for value in self._values.values()]))
+        """(K,): what f at the two ends may be off by rounding; no quadrature can get below it."""
+        rounding: Floats = self._values[1.0].noise + self._values[0.0].noise
+        return rounding
 
     def _scale(self) -> Floats:
         """(K,): max(|f(1) - f(0)|, sum |scores|)."""
