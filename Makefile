@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 MODEL := build/models/sentiment
-TYPED := benchmarks tests/sentiment.py tests/benchmarks tests/examples tests/project tests/smoke
+TYPED := benchmarks tests
 PROTOS := $(sort $(shell find protos -name '*.proto'))
 # Tools that are programs of their own (ruff, buf) are found in the project's environment first.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)

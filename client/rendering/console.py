@@ -68,10 +68,12 @@ def _top_words(explanation: "Explanation", position: int) -> Table:
 
 
 def _figures(target: "TargetExplanation") -> Text:
+    change = target.f_input - target.f_baseline
     return Text(
-        f"sum {target.score_sum:+.6f} = {target.f_input:.6f} - {target.f_baseline:.6f}"
-        f", delta {target.convergence_delta:+.1e}, bound {target.error_bound:.1e}"
-        f", {target.points} points, stopped by {target.stop_reason}",
+        f"scores add up to {target.score_sum:+.4f}; the output changes by {change:+.4f} "
+        f"({target.f_baseline:.4f} to {target.f_input:.4f})\n"
+        f"off by {target.convergence_delta:+.1e}, at most {target.error_bound:.1e}; "
+        f"{target.points} points, stopped by {target.stop_reason}",
         style="dim",
     )
 

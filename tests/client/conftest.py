@@ -1,9 +1,9 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from scripted_server import Script, running
 
 from ligserve.client import AsyncClient
+from tests.client.scripted_server import Script, running
 
 
 @pytest.fixture

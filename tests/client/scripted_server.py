@@ -10,13 +10,13 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 from google.rpc import status_pb2
-from scripted_answer import LABELS, scripted_messages, to_answer
 
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
 from ligserve.v1 import explanation_service_pb2_grpc as service_grpc
 from ligserve.v1 import model_service_pb2 as model_pb
 from ligserve.v1 import model_service_pb2_grpc as model_grpc
+from tests.client.scripted_answer import LABELS, scripted_messages, to_answer
 
 
 @dataclass

@@ -5,7 +5,6 @@ import json
 
 import grpc
 import pytest
-from scripted_server import Refusal, Script, running
 
 from ligserve.client import (
     AsyncClient,
@@ -28,6 +27,7 @@ from ligserve.client import (
 from ligserve.client.channel import DEFAULT_TIMEOUT_S
 from ligserve.client.options import ExplainKeywords
 from ligserve.v1 import explanation_pb2 as pb
+from tests.client.scripted_server import Refusal, Script, running
 
 TEXT = "I  love you,\nso much 🙂"
 TASK = SequenceClassification(TEXT, targets=["POSITIVE", ClassTarget(0, versus=1)])

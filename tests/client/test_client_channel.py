@@ -6,7 +6,6 @@ from pathlib import Path
 
 import grpc
 import pytest
-from scripted_server import Refusal, Script, running
 
 from ligserve.client import (
     AsyncClient,
@@ -16,6 +15,7 @@ from ligserve.client import (
     TlsConfig,
 )
 from ligserve.client.channel import ClientConfig, channel_options, service_config
+from tests.client.scripted_server import Refusal, Script, running
 
 TASK = SequenceClassification("I love you")
 

@@ -10,8 +10,6 @@ from typing import Any
 import grpc
 import pytest
 from google.rpc import error_details_pb2
-from scripted_answer import PROBABILITY
-from scripted_server import Refusal, Script
 
 from ligserve.client import (
     AsyncClient,
@@ -25,6 +23,8 @@ from ligserve.client import (
     SequenceClassificationExplainer,
 )
 from ligserve.v1 import explanation_pb2 as pb
+from tests.client.scripted_answer import PROBABILITY
+from tests.client.scripted_server import Refusal, Script
 
 TEXT = "I love you"
 Explainer = SequenceClassificationExplainer

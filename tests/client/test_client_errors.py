@@ -8,7 +8,6 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_server import Refusal, Script
 
 from ligserve.client import (
     AsyncClient,
@@ -22,6 +21,7 @@ from ligserve.client import (
     UnimplementedError,
 )
 from ligserve.client.errors import ERROR_CLASSES, from_rpc_error, translate_rpc_errors
+from tests.client.scripted_server import Refusal, Script
 
 TASK = SequenceClassification("I love you")
 # A refusal with OK is no refusal, and the channel retries UNAVAILABLE.

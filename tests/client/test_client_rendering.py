@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from scripted_answer import scripted_messages, to_answer, tokens_of
 
 from ligserve.client import Explanation, Token
 from ligserve.client.folding import fold_answer
@@ -18,6 +17,7 @@ from ligserve.client.rendering.html import Row, page, table
 from ligserve.client.rendering.pieces import Piece, printable, text_pieces
 from ligserve.client.types.inputs import tokens_from_proto
 from ligserve.v1 import explanation_service_pb2 as service_pb
+from tests.client.scripted_answer import scripted_messages, to_answer, tokens_of
 
 HOSTILE = '</mark><script>alert("x")</script> & <img src=x onerror=y>\x1b[31m\x00'
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)

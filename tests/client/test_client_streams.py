@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from scripted_answer import scripted_messages
-from scripted_server import Script, running
 
 from ligserve.client import (
     AsyncClient,
@@ -19,6 +17,8 @@ from ligserve.client import (
 )
 from ligserve.client.folding import StreamFolder
 from ligserve.v1 import explanation_service_pb2 as service_pb
+from tests.client.scripted_answer import scripted_messages
+from tests.client.scripted_server import Script, running
 
 TASK = SequenceClassification("I love you so very much")
 Messages = list[service_pb.StreamExplainResponse]

@@ -103,7 +103,7 @@ def test_position_embeddings(client: Client, library: MakeLibrary, name: str) ->
 
 @pytest.mark.parametrize("arguments", [{"n_steps": 20}, {"n_steps": 7, "internal_batch_size": 3}])
 def test_steps_stick_to_the_explainer(
-    client: Client, library: MakeLibrary, arguments: dict[str, int]
+    client: Client, library: MakeLibrary, arguments: dict[str, Any]
 ) -> None:
     ours, theirs = SequenceClassificationExplainer(client, "sentiment"), library("sentiment")
     for explainer in (ours, theirs):

@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc.aio
 import pytest
+from grpc_health.v1 import health_pb2_grpc
 
 from ligserve.server.config import ModelSpec, ServerConfig
 from ligserve.server.grpc_server import GrpcFront, grpc_front
@@ -37,6 +38,16 @@ def ask_stream(text: str = "hello") -> pb.StreamExplainRequest:
 def noted(header: pb.Header, code: str) -> str:
     """What the scripted worker wrote into the header."""
     return next(warning.message for warning in header.warnings if warning.code == code)
+
+
+def health_stub(channel: grpc.aio.Channel) -> Any:
+    """The health service; its typeshed stub names no methods."""
+    return health_pb2_grpc.HealthStub(channel)
+
+
+def raw_call(channel: grpc.aio.Channel, method: str, *, stream: bool = False) -> Any:
+    """A method that takes and gives bytes."""
+    return channel.unary_stream(method) if stream else channel.unary_unary(method)
 
 
 class Front:

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest
-from front_harness import Front, ask_stream, failure, noted, rest_of, running_front
 
 from ligserve.v1 import explanation_service_pb2 as pb
+from tests.server.front_harness import Front, ask_stream, failure, noted, rest_of, running_front
 
 
 @pytest.fixture

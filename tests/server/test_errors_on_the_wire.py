@@ -7,7 +7,6 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from front_harness import Front, ask, failure, rest_of, running_front
 from google.rpc import error_details_pb2, status_pb2
 
 from ligserve.server.errors import FieldViolation, InvalidArgumentError, ServeError
@@ -15,6 +14,7 @@ from ligserve.server.interceptors.status import MAX_DETAILS_BYTES, to_status, tr
 from ligserve.v1 import explanation_pb2 as explanation
 from ligserve.v1 import explanation_service_pb2 as pb
 from ligserve.v1 import model_service_pb2 as model_pb
+from tests.server.front_harness import Front, ask, failure, raw_call, rest_of, running_front
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ async def front() -> AsyncIterator[Front]:
 def details(error: grpc.aio.AioRpcError) -> dict[str, Any]:
     """The google.rpc details by name, ErrorInfo among them always."""
     trailing = dict(error.trailing_metadata())
-    status = status_pb2.Status.FromString(trailing["grpc-status-details-bin"])  # type: ignore[arg-type]
+    status = status_pb2.Status.FromString(trailing["grpc-status-details-bin"])
     assert status.code == error.code().value[0]
     assert status.message == error.details()
     found: dict[str, Any] = {}
@@ -109,7 +109,7 @@ async def test_a_job_that_ends_without_a_summary_is_an_internal_error(
 
 async def test_bytes_that_are_no_message(front: Front) -> None:
     lone_surrogate = b"\x0a\x03\xed\xa0\x80"
-    raw = front.channel.unary_unary("/ligserve.v1.ExplanationService/Explain")
+    raw = raw_call(front.channel, "/ligserve.v1.ExplanationService/Explain")
     error = await failure(raw(lone_surrogate))
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "UTF-8" in str(error.details())

@@ -8,10 +8,10 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from front_harness import failure, rest_of
 
 from ligserve.server.interceptors import AccessLog, ErrorTranslation, RequestId
 from ligserve.server.interceptors.status import grpc_code
+from tests.server.front_harness import failure, raw_call, rest_of
 
 Handler = Callable[[bytes, Any], Awaitable[Any]]
 
@@ -19,7 +19,7 @@ Handler = Callable[[bytes, Any], Awaitable[Any]]
 @contextlib.asynccontextmanager
 async def serving(handler: Handler) -> AsyncIterator[grpc.aio.Channel]:
     """A server whose methods /t.T/Unary and /t.T/Stream run a handler."""
-    methods = {
+    methods: dict[str, Any] = {
         "Unary": grpc.unary_unary_rpc_method_handler(handler),
         "Stream": grpc.unary_stream_rpc_method_handler(handler),
     }
@@ -36,8 +36,8 @@ async def serving(handler: Handler) -> AsyncIterator[grpc.aio.Channel]:
 
 async def both_failures(handler: Handler) -> list[grpc.aio.AioRpcError]:
     async with serving(handler) as channel:
-        unary = channel.unary_unary("/t.T/Unary")(b"", timeout=20)
-        stream = channel.unary_stream("/t.T/Stream")(b"", timeout=20)
+        unary = raw_call(channel, "/t.T/Unary")(b"", timeout=20)
+        stream = raw_call(channel, "/t.T/Stream", stream=True)(b"", timeout=20)
         return [await failure(unary), await failure(rest_of(stream))]
 
 
@@ -79,7 +79,7 @@ async def test_the_clients_cancellation_reaches_the_handler() -> None:
             ended.set()
 
     async with serving(handler) as channel:
-        call = channel.unary_unary("/t.T/Unary")(b"")
+        call = raw_call(channel, "/t.T/Unary")(b"")
         await began.wait()
         call.cancel()
         await ended.wait()

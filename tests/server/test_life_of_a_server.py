@@ -6,26 +6,37 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
-from front_harness import ask, ask_stream, failure, next_header, noted, rest_of, server_process
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from ligserve.v1 import explanation_service_pb2 as pb
 from ligserve.v1.explanation_service_pb2_grpc import ExplanationServiceStub
+from tests.server.front_harness import (
+    ask,
+    ask_stream,
+    failure,
+    health_stub,
+    next_header,
+    noted,
+    rest_of,
+    server_process,
+)
 
 
 async def test_sigterm_drains() -> None:
     async with server_process(jobs_per_worker=1, json_logs=True) as server:
         async with grpc.aio.insecure_channel(await server.ready()) as channel:
             stub = ExplanationServiceStub(channel)
-            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=""))
+            watch = health_stub(channel).Watch(health_pb2.HealthCheckRequest(service=""))
             assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
             holder = stub.StreamExplain(ask_stream("hang"))
             await next_header(holder)
             in_flight = stub.StreamExplain(ask_stream("stream 5"))
-            assert (await in_flight.read()).progress.queue_position == 1
+            queued: Any = await in_flight.read()
+            assert queued.progress.queue_position == 1
             server.process.send_signal(signal.SIGTERM)
             assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
             error = await failure(stub.Explain(ask("hello"), timeout=1))
@@ -48,7 +59,7 @@ async def test_streams_that_do_not_finish_in_time_end_as_unavailable(force: bool
             # To the whole group, as a terminal does it: the worker must not hear it.
             server.process.send_signal(signal.SIGINT)
             if force:
-                health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+                health = health_stub(channel).Watch(health_pb2.HealthCheckRequest())
                 while (await health.read()).status != health_pb2.HealthCheckResponse.NOT_SERVING:
                     pass
                 server.process.send_signal(signal.SIGINT)

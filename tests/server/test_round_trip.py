@@ -1,15 +1,17 @@
 """Requests that go well, over a real wire to a real worker process."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import pytest
-from front_harness import Front, ask, noted, running_front
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from google.protobuf.duration_pb2 import Duration
+from grpc_health.v1 import health_pb2
 
 from ligserve.server.config import ModelSpec
 from ligserve.v1 import explanation_service_pb2 as pb
 from ligserve.v1 import model_service_pb2 as model_pb
+from tests.server.front_harness import Front, ask, health_stub, noted, running_front
 
 
 @pytest.fixture
@@ -54,7 +56,9 @@ async def test_request_id_that_is_not_sane_is_replaced(front: Front, bad: str) -
 
 
 async def test_deadline_and_interval_reach_the_worker(front: Front) -> None:
-    request = pb.StreamExplainRequest(request=ask(), stream={"estimate_interval": {"nanos": 250_000_000}})
+    request = pb.StreamExplainRequest(
+        request=ask(), stream=pb.StreamOptions(estimate_interval=Duration(nanos=250_000_000))
+    )
     stream = front.explanations.StreamExplain(request, timeout=7)
     header = next(e.header for e in [e async for e in stream] if e.HasField("header"))
     # gRPC rounds what it sends of a deadline upwards.
@@ -89,7 +93,7 @@ async def test_pages_of_models() -> None:
 
 
 async def test_health_names_both_services(front: Front) -> None:
-    stub = health_pb2_grpc.HealthStub(front.channel)
+    stub = health_stub(front.channel)
     for service in ("", "ligserve.v1.ExplanationService", "ligserve.v1.ModelService"):
         answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
@@ -107,12 +111,12 @@ async def test_reflection_is_off_unless_asked_for(front: Front) -> None:
     from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
     question = reflection_pb2.ServerReflectionRequest(list_services="")
-    call = reflection_pb2_grpc.ServerReflectionStub(front.channel).ServerReflectionInfo(iter([question]))
+    make: Any = reflection_pb2_grpc.ServerReflectionStub
+    call = make(front.channel).ServerReflectionInfo(iter([question]))
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await call.read()
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
     async with running_front(reflection=True) as open_front:
-        stub = reflection_pb2_grpc.ServerReflectionStub(open_front.channel)
-        answer = await stub.ServerReflectionInfo(iter([question])).read()
+        answer = await make(open_front.channel).ServerReflectionInfo(iter([question])).read()
         names = {service.name for service in answer.list_services_response.service}
     assert {"ligserve.v1.ExplanationService", "ligserve.v1.ModelService"} <= names

@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
-from front_harness import ask
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
 from ligserve.server.validation import violations
 from ligserve.v1 import explanation_service_pb2 as pb
 from ligserve.v1 import model_service_pb2 as model_pb
+from tests.server.front_harness import ask
 
 TEXT = "sequence_classification.text"
 
@@ -18,7 +19,7 @@ def paths(request: Message) -> list[str]:
 
 
 def classify(**fields: Any) -> pb.ExplainRequest:
-    return pb.ExplainRequest(model="m", sequence_classification={"text": "t", **fields})
+    return pb.ExplainRequest(model="m", **{"sequence_classification": {"text": "t", **fields}})  # type: ignore[arg-type]
 
 
 def options(**fields: Any) -> pb.ExplainRequest:
@@ -95,7 +96,8 @@ def test_options_that_are_taken(fields: dict[str, Any]) -> None:
     ],
 )
 def test_estimate_interval(interval: dict[str, int], expected: list[str]) -> None:
-    request = pb.StreamExplainRequest(request=ask("t"), stream={"estimate_interval": interval})
+    stream = pb.StreamOptions(estimate_interval=Duration(**interval))
+    request = pb.StreamExplainRequest(request=ask("t"), stream=stream)
     assert paths(request) == expected
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import grpc
 import pytest
-from front_harness import Front, failure, noted, rest_of, running_front
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from ligserve.server.pool.handle import WorkerStartError
 from ligserve.v1 import model_service_pb2 as model_pb
+from tests.server.front_harness import Front, failure, health_stub, noted, rest_of, running_front
 
 
 async def two_hanging(front: Front) -> dict[int, Any]:
@@ -63,7 +63,7 @@ async def test_a_worker_that_sends_garbage_is_replaced() -> None:
 
 async def test_crash_loop_backs_off_and_shows_in_health() -> None:
     async with running_front("crash-loop") as front:
-        watch = health_pb2_grpc.HealthStub(front.channel).Watch(health_pb2.HealthCheckRequest(service=""))
+        watch = health_stub(front.channel).Watch(health_pb2.HealthCheckRequest(service=""))
         async for answer in watch:
             if answer.status == health_pb2.HealthCheckResponse.NOT_SERVING and front.pool.crash_looping:
                 break
@@ -82,7 +82,7 @@ async def test_while_models_load_requests_wait(tmp_path: Path) -> None:
     fifo = tmp_path / "go"
     os.mkfifo(fifo)
     async with running_front(f"wait:{fifo}", loaded=False) as front:
-        health = health_pb2_grpc.HealthStub(front.channel)
+        health = health_stub(front.channel)
         status = (await health.Check(health_pb2.HealthCheckRequest())).status
         assert status == health_pb2.HealthCheckResponse.NOT_SERVING
         error = await failure(front.models.ListModels(model_pb.ListModelsRequest()))

@@ -1,7 +1,7 @@
 """The engine against captum, and its promises to many requests at once."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -124,7 +124,7 @@ def test_batch_mates_do_not_change_scores(load_zoo: LoadZoo, name: str) -> None:
         Path(spec_of(model, text), FixedRule(*gauss_legendre(7)), recorder, None)
         for text, recorder in zip(texts, recorders, strict=True)
     ]
-    hold_engine(engine, model, lambda: [engine.submit(path) for path in paths])
+    hold_engine(engine, model, paths)
     for path, recorder, expected in zip(paths, recorders, alone, strict=True):
         recorder.wait()
         estimate = path.rule.estimate()
@@ -135,8 +135,8 @@ def test_batch_mates_do_not_change_scores(load_zoo: LoadZoo, name: str) -> None:
     engine.close()
 
 
-def hold_engine(engine: Engine, model: LoadedModel, meanwhile: object) -> None:
-    """Do something while the engine is kept busy by one point, so that what is submitted meets in a batch."""
+def hold_engine(engine: Engine, model: LoadedModel, paths: Sequence[Path]) -> None:
+    """Submit paths while the engine is kept busy by one point, so that they meet in a batch."""
     entered, go_on = threading.Event(), threading.Event()
 
     def block(_path: Path) -> None:
@@ -146,7 +146,8 @@ def hold_engine(engine: Engine, model: LoadedModel, meanwhile: object) -> None:
     blocker = Recorder([PROBABILITY], on_points=block)
     engine.submit(Path(spec_of(model, "good"), FixedRule(*gauss_legendre(1)), blocker, None))
     assert entered.wait(60)
-    meanwhile()  # type: ignore[operator]
+    for path in paths:
+        engine.submit(path)
     go_on.set()
     blocker.wait()
 
@@ -156,7 +157,7 @@ def test_points_of_many_requests_share_batches(load_zoo: LoadZoo) -> None:
     engine = Engine(token_budget=4096)
     recorders = [Recorder([PROBABILITY]) for _ in range(6)]
     paths = [Path(spec_of(model, TEXT), AdaptiveSimpson(0.01, 512), r, None) for r in recorders]
-    hold_engine(engine, model, lambda: [engine.submit(path) for path in paths])
+    hold_engine(engine, model, paths)
     for recorder in recorders:
         recorder.wait()
     rows_per_batch = sum(path.cost.rows - 1 for path in paths) / max(path.cost.batches for path in paths)
@@ -210,11 +211,7 @@ def test_a_short_request_does_not_wait_for_a_long_one(load_zoo: LoadZoo) -> None
     short_recorder = Recorder([PROBABILITY])
     short = Path(spec_of(model, "good"), FixedRule(*gauss_legendre(7)), short_recorder, None)
 
-    def submit_both() -> None:
-        engine.submit(long)
-        engine.submit(short)
-
-    hold_engine(engine, model, submit_both)
+    hold_engine(engine, model, [long, short])
     short_recorder.wait()
     assert long.cost.batches <= 3
     long.cancel()
@@ -226,7 +223,7 @@ def test_a_failing_path_does_not_fail_its_batch_mates(load_zoo: LoadZoo) -> None
     engine = Engine()
     good, bad = Recorder([PROBABILITY]), Recorder([ClassOutput(99, None, pb.OUTPUT_SPACE_LOGIT)])
     paths = [Path(spec_of(model, TEXT), FixedRule(*gauss_legendre(5)), r, None) for r in (good, bad)]
-    hold_engine(engine, model, lambda: [engine.submit(path) for path in paths])
+    hold_engine(engine, model, paths)
     assert isinstance(bad.wait().error, IndexError)
     assert good.wait().error is None
     engine.close()

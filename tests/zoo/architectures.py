@@ -1,5 +1,6 @@
 """The architectures that parity and accuracy are tested on: one line each."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,7 @@ class Architecture:
     """
 
     name: str
-    config: type[PreTrainedConfig]
+    config: Callable[..., PreTrainedConfig]
     tokenizer: TokenizerMaker
     settings: dict[str, Any] = field(default_factory=dict)
 
