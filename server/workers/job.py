@@ -31,6 +31,7 @@ class Job:
         worker: who computes.
         send: hands a frame to the front; never blocks for long.
         forget: called once, when the job has ended.
+        received: time.monotonic() when the order arrived; the deadline counts from there.
     """
 
     def __init__(
@@ -40,14 +41,15 @@ class Job:
         worker: WorkerIdentity,
         send: Send,
         forget: Callable[[int], None],
+        received: float,
     ) -> None:
         self._run = run
         self._plan = plan
         self._worker = worker
         self._send = send
         self._forget = forget
-        self._started = time.monotonic()
-        self._last_estimate = self._last_progress = self._started
+        self._started = received
+        self._last_estimate = self._last_progress = time.monotonic()
         self._outputs: Sequence[ClassOutput] = ()
         self._ended = False
         self._lock = threading.Lock()
