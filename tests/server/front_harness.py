@@ -67,9 +67,9 @@ class Front:
     def stream(self, text: str = "hello", timeout: float = 20, **options: Any) -> Any:
         return self.explanations.StreamExplain(ask_stream(text), timeout=timeout, **options)
 
-    async def hanging(self) -> tuple[Any, pb.Header]:
+    async def hanging(self, text: str = "hang") -> tuple[Any, pb.Header]:
         """A stream whose worker hangs after the header."""
-        stream = self.stream("hang")
+        stream = self.stream(text)
         return stream, await next_header(stream)
 
     async def pool_size(self, count: int) -> None:

@@ -1,7 +1,7 @@
 """A worker without a model, whose behaviour is chosen by the request's text (or the model's source).
 
 Texts: "hello", "stream N" (N partial estimates), "chunks", "flood" (partial estimates of 256
-scores until cancelled), "hang" (until cancelled), "crash", "fail CODE", "unfinished" (ends
+scores until cancelled), "hang" (until cancelled), "deaf" (for ever), "crash", "fail CODE", "unfinished" (ends
 without a summary), "garbage". The header's warnings tell what the worker has seen.
 Sources: "refuse", "exit", "crash-loop", "wait:FIFO" (loads until somebody writes to the FIFO).
 """
@@ -134,6 +134,9 @@ class Scripted:
     def do_hang(self, order: frames_pb2.RunJob, _: str) -> None:
         self.cancelled[order.job_id].wait()
         self.end(order.job_id)
+
+    def do_deaf(self, order: frames_pb2.RunJob, _: str) -> None:
+        threading.Event().wait()
 
     def do_crash(self, order: frames_pb2.RunJob, _: str) -> None:
         os._exit(5)

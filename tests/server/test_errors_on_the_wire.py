@@ -140,8 +140,9 @@ async def test_full_queue_says_when_to_come_back() -> None:
 
 
 async def test_deadline_of_the_server_in_the_queue_and_at_work() -> None:
-    async with running_front(jobs_per_worker=1, max_deadline_s=0.3) as front:
-        at_work, _ = await front.hanging()
+    # Deaf to its cancel, the first job keeps the only place, so that the second one's time ends in the queue.
+    async with running_front(jobs_per_worker=1, max_deadline_s=1.0) as front:
+        at_work, _ = await front.hanging("deaf")
         queued = front.explanations.Explain(ask("hello"))
         first, second = await asyncio.gather(failure(rest_of(at_work)), failure(queued))
         assert first.code() is second.code() is grpc.StatusCode.DEADLINE_EXCEEDED
