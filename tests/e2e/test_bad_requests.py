@@ -129,9 +129,7 @@ def test_an_unknown_model_is_not_found_and_the_others_are_named(live: LiveServer
 
 
 UNBUILT = {
-    "pairwise_sequence_classification": explaining(
-        "pairwise_sequence_classification", text1="a", text2="b"
-    ),
+    "pairwise_sequence_classification": explaining("pairwise_sequence_classification", text1="a", text2="b"),
     "multi_label_classification": explaining("multi_label_classification", text="a"),
     "zero_shot_classification": explaining("zero_shot_classification", text="a", labels=["b"]),
     "question_answering": explaining("question_answering", question="a", context="b"),
@@ -173,7 +171,7 @@ def test_lone_surrogates_never_leave_the_client(client: Client) -> None:
     assert [v.field for v in caught.value.violations] == [TEXT_FIELD, f"{TARGETS}.label.name"]
 
 
-# Field 2 (sequence_classification) of 5 bytes: field 1 (text) of 3 bytes, a surrogate as UTF-8 would spell it.
+# Field 2 (sequence_classification), 5 bytes: field 1 (text), 3 bytes: a surrogate as UTF-8 would spell it.
 SURROGATE = bytes([0x12, 5, 0x0A, 3, 0xED, 0xA0, 0x80])
 
 

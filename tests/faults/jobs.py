@@ -25,7 +25,9 @@ class Ending:
 async def unary(client: AsyncClient, model: str) -> Ending:
     """One explanation, asked for by a unary call."""
     try:
-        answer = await client.explain(model, SequenceClassification(SHORT[0]), rule="midpoint", n_steps=STEPS[model])
+        answer = await client.explain(
+            model, SequenceClassification(SHORT[0]), rule="midpoint", n_steps=STEPS[model]
+        )
     except ServerUnavailableError as error:
         return Ending("unary", time.monotonic(), error=error)
     return Ending("unary", time.monotonic(), explanation=answer)
