@@ -1,5 +1,6 @@
 """Servers to break."""
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,6 +11,13 @@ from tests.conftest import ZooModel
 from tests.live_server import LiveServer, ServerProcess, live_server, starting_server
 
 StartServer = Callable[..., AbstractContextManager[ServerProcess]]
+
+
+@pytest.fixture(autouse=True)
+def swept() -> Iterator[None]:
+    """Collect gRPC's cycles here: Python 3.11 fails if that happens while it parses a module."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="package")
