@@ -9,7 +9,7 @@ from ligserve.client import AsyncClient, Explanation, SequenceClassification, Se
 from ligserve.client.types.events import HeaderEvent
 
 # A second or two of work on one core: none is done when the last has begun. Midpoint nodes cost nothing.
-STEPS = {"sentiment": 120, "bert": 4000}
+STEPS = {"sentiment": 200, "bert": 4096}
 
 
 @dataclass(frozen=True)
