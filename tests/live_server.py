@@ -11,18 +11,19 @@ from pathlib import Path
 
 import psutil
 
+from tests.server_log import ServerLog
+
 READY = "ligserve ready on "
-START_SECONDS = 240
 STOP_SECONDS = 60
+COMMAND = (sys.executable, "-m", "ligserve.client")
 
 
 @dataclass(frozen=True)
-class LiveServer:
-    """A running `ligserve serve`."""
+class ServerProcess:
+    """A `ligserve serve` that may still be loading its models."""
 
-    address: str
     process: subprocess.Popen[str]
-    log: Path
+    lines: ServerLog
 
     def workers(self) -> list[psutil.Process]:
         """Its worker processes, oldest first."""
@@ -30,26 +31,48 @@ class LiveServer:
         found = [child for child in children if "ligserve.server.workers" in " ".join(child.cmdline())]
         return sorted(found, key=lambda child: child.create_time())
 
+    def ready(self) -> "LiveServer":
+        """Wait until it can answer."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith(READY), self.lines.text()
+        return LiveServer(self.process, self.lines, line.removeprefix(READY).strip())
+
+
+@dataclass(frozen=True)
+class LiveServer(ServerProcess):
+    """A `ligserve serve` that answers."""
+
+    address: str
+
+
+@contextlib.contextmanager
+def starting_server(models: Mapping[str, Path], log: Path, *flags: str) -> Iterator[ServerProcess]:
+    """Start a server on a free port, in a process group of its own as a shell does; kill it at the end."""
+    command = [*COMMAND, "serve", "--listen", "127.0.0.1:0", "--json-logs", *flags]
+    for name, directory in models.items():
+        command += ["--model", f"{name}={directory}"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        process_group=0,
+    ) as process:
+        assert process.stderr is not None
+        lines = ServerLog(process.stderr, log)
+        try:
+            yield ServerProcess(process, lines)
+        finally:
+            process.kill()
+            lines.close()
+
 
 @contextlib.contextmanager
 def live_server(models: Mapping[str, Path], log: Path, *flags: str) -> Iterator[LiveServer]:
-    """Start a server on a free port; it must drain and end with code 0 on SIGTERM."""
-    command = [sys.executable, "-m", "ligserve.client", "serve", "--listen", "127.0.0.1:0", *flags]
-    for name, directory in models.items():
-        command += ["--model", f"{name}={directory}"]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    with (
-        log.open("w") as stderr,
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment
-        ) as process,
-    ):
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            assert line.startswith(READY), log.read_text()
-            yield LiveServer(line.removeprefix(READY).strip(), process, log)
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(STOP_SECONDS) == 0, log.read_text()
-        finally:
-            process.kill()
+    """A server that answers; it must drain and end with code 0 on SIGTERM, or have done so."""
+    with starting_server(models, log, *flags) as starting:
+        yield starting.ready()
+        starting.process.send_signal(signal.SIGTERM)
+        assert starting.process.wait(STOP_SECONDS) == 0, starting.lines.text()

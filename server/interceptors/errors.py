@@ -9,6 +9,7 @@ from typing import Any
 import grpc.aio
 
 from ligserve.server import logs
+from ligserve.server.call import current_call
 from ligserve.server.errors import (
     FieldViolation,
     InternalError,
@@ -16,6 +17,7 @@ from ligserve.server.errors import (
     ServeError,
     UnavailableError,
 )
+from ligserve.server.interceptors.request_id import KEY as REQUEST_ID
 from ligserve.server.interceptors.status import grpc_code, to_status, trailing_metadata
 from ligserve.server.interceptors.wrapping import AroundCall, Context, Undecodable
 
@@ -63,7 +65,9 @@ async def _abort(context: Context, error: ServeError) -> None:
     status = to_status(error)
     try:
         async with asyncio.timeout(ABORT_PATIENCE_S):
-            await context.abort(grpc_code(status.code), status.message, trailing_metadata(status))
+            # abort drops the trailing metadata that were set before.
+            metadata = (*trailing_metadata(status), (REQUEST_ID, current_call().request_id))
+            await context.abort(grpc_code(status.code), status.message, metadata)
     except TimeoutError:
         return
     except grpc.aio.InternalError:

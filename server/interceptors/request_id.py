@@ -1,4 +1,7 @@
-"""Every call has an identifier: the caller's, or one of ours; it comes back in the initial metadata."""
+"""Every call has an identifier: the caller's, or one of ours; it comes back in the trailing metadata.
+
+Initial metadata would come sooner, but they commit a call: no client would ever retry it.
+"""
 
 import contextlib
 import re
@@ -25,7 +28,7 @@ class RequestId(AroundCall):
         request_id = _from_caller(context) or uuid.uuid4().hex
         begin_call(Call(method=method, request_id=request_id))
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await context.send_initial_metadata(((KEY, request_id),))
+            context.set_trailing_metadata(((KEY, request_id),))
             yield
 
 

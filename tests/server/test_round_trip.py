@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2
 from ligserve.server.config import ModelSpec
 from ligserve.v1 import explanation_service_pb2 as pb
 from ligserve.v1 import model_service_pb2 as model_pb
-from tests.server.front_harness import Front, ask, health_stub, noted, running_front
+from tests.server.front_harness import Front, ask, failure, health_stub, noted, running_front
 
 
 @pytest.fixture
@@ -46,7 +46,14 @@ async def test_unary_equals_the_streams_finals(front: Front) -> None:
 async def test_request_id_is_taken_from_the_caller(front: Front) -> None:
     call = front.explanations.Explain(ask(), metadata=(("x-request-id", "abc-1"),))
     assert (await call).header.request_id == "abc-1"
-    assert ("x-request-id", "abc-1") in list(await call.initial_metadata())
+    assert ("x-request-id", "abc-1") in list(await call.trailing_metadata())
+
+
+async def test_errors_tell_the_request_id_and_leave_clients_free_to_retry(front: Front) -> None:
+    call = front.explanations.Explain(ask("fail 14"), metadata=(("x-request-id", "abc-2"),))
+    error = await failure(call)
+    assert ("x-request-id", "abc-2") in list(error.trailing_metadata())
+    assert not list(error.initial_metadata()), "initial metadata commit a call"
 
 
 @pytest.mark.parametrize("bad", ["x" * 200, "with space", "né".encode().decode("latin-1")[:1] + "~;"])

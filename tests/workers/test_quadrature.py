@@ -80,6 +80,21 @@ def test_gauss_legendre_is_exact_for_polynomials_of_degree_2n_minus_1(degree: in
     assert (weights * nodes**degree).sum() == pytest.approx(1 / (degree + 1), abs=1e-14)
 
 
+@pytest.mark.parametrize("n_steps", [1, 2, 3, 5, 10, 50, 51, 333])
+def test_gauss_legendre_is_numpys(n_steps: int) -> None:
+    nodes, weights = gauss_legendre(n_steps)
+    expected_nodes, expected_weights = np.polynomial.legendre.leggauss(n_steps)
+    assert nodes == pytest.approx(0.5 * (1 + expected_nodes), abs=1e-15)
+    assert weights == pytest.approx(0.5 * expected_weights, rel=1e-11)
+
+
+def test_gauss_legendre_stays_exact_for_thousands_of_nodes() -> None:
+    nodes, weights = gauss_legendre(4096)
+    assert weights.sum() == pytest.approx(1.0, abs=1e-13)
+    assert (np.diff(nodes) > 0).all()
+    assert (weights * nodes**4000).sum() == pytest.approx(1 / 4001, rel=1e-10)
+
+
 def test_midpoint_weights_sum_to_one_and_are_exact_for_lines() -> None:
     nodes, weights = midpoint(7)
     assert weights.sum() == pytest.approx(1.0)

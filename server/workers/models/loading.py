@@ -42,12 +42,12 @@ def load_model(source: ModelSource, device: str) -> LoadedModel:
     """Load and check one sequence classifier.
 
     Raises:
-        ModelLoadError: the source is missing, broken, not safetensors, or has another head.
+        ModelLoadError: the source is missing, broken, not safetensors, or has another head; or the device is
+            not there, or too small.
     """
     _check_directory(source)
     try:
         network = _load_network(source)
-        network.to(torch.device(device))  # type: ignore[arg-type]
         tokenizer = _load_tokenizer(source)
     except ModelLoadError:
         raise
@@ -55,6 +55,7 @@ def load_model(source: ModelSource, device: str) -> LoadedModel:
         cause = _one_line(error)
         raise ModelLoadError(f"model '{source.name}': cannot load {source.source}: {cause}") from error
     _check_vocabulary(source, network, tokenizer)
+    _place(source, network, device)
     return LoadedModel(
         name=source.name,
         revision=revision_of(source, network),
@@ -65,6 +66,15 @@ def load_model(source: ModelSource, device: str) -> LoadedModel:
         parameters=frozenset(inspect.signature(network.forward).parameters),
         layers=embedding_layers(network),
     )
+
+
+def _place(source: ModelSource, network: PreTrainedModel, device: str) -> None:
+    """Onto the device; what fails here is not the fault of the model's files."""
+    try:
+        network.to(torch.device(device))  # type: ignore[arg-type]
+    except Exception as error:  # torch raises AssertionError, RuntimeError and its own OutOfMemoryError
+        cause = _one_line(error)
+        raise ModelLoadError(f"model '{source.name}': cannot use device {device}: {cause}") from error
 
 
 def _labels(network: PreTrainedModel) -> tuple[str, ...]:

@@ -1,15 +1,37 @@
 """Rules whose nodes are fixed beforehand."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from ligserve.server.workers.quadrature.rule import Floats, NodeValue, PathEstimate
 from ligserve.v1 import explanation_service_pb2 as pb
 
+# From the usual first guess, Newton is exact to rounding after 4 steps for every n up to thousands.
+NEWTON_STEPS = 6
 
+
+@lru_cache(maxsize=64)
 def gauss_legendre(n_steps: int) -> tuple[Floats, Floats]:
-    """Nodes and weights of Gauss-Legendre on [0, 1], each (n_steps,); captum's default rule."""
-    nodes, weights = np.polynomial.legendre.leggauss(n_steps)
-    return 0.5 * (1.0 + nodes), 0.5 * weights
+    """Nodes and weights of Gauss-Legendre on [0, 1], each (n_steps,); captum's default rule.
+
+    Newton's method on the three-term recurrence: O(n^2), where numpy's eigenvalues take seconds for
+    thousands of nodes.
+    """
+    x = np.cos(np.pi * (np.arange(n_steps, 0, -1) - 0.25) / (n_steps + 0.5))
+    for _ in range(NEWTON_STEPS):
+        value, slope = _legendre(n_steps, x)
+        x = x - value / slope
+    _, slope = _legendre(n_steps, x)
+    return 0.5 * (1.0 + x), 1.0 / ((1.0 - x * x) * slope * slope)
+
+
+def _legendre(degree: int, x: Floats) -> tuple[Floats, Floats]:
+    """The Legendre polynomial and its derivative inside (-1, 1), each of x's shape."""
+    before, value = np.ones_like(x), x
+    for k in range(2, degree + 1):
+        before, value = value, ((2 * k - 1) * x * value - (k - 1) * before) / k
+    return value, degree * (x * value - before) / (x * x - 1.0)
 
 
 def midpoint(n_steps: int) -> tuple[Floats, Floats]:
