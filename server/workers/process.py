@@ -96,7 +96,7 @@ class Worker:
             return
         job = Job(run, plan, self._identity, self._pipe.send, self._forget)
         self._jobs[run.job_id] = job
-        self._engine.submit(job.path)
+        self._engine.submit(*job.paths)
 
     def cancel(self, job_id: int) -> None:
         """Stop a job, if it still runs."""
