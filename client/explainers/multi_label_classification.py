@@ -54,7 +54,7 @@ class MultiLabelClassificationExplainer(MultiLabelClassificationCore, BlockingEx
 
         Args:
             text: the text.
-            embedding_type: 0 word embeddings, 1 position embeddings.
+            embedding_type: without effect, as in the library; `client.explain` takes other layers.
             internal_batch_size: recorded, without effect.
             n_steps: steps, from this call on.
             tolerance: relative error to reach, in place of a number of steps.
@@ -65,7 +65,7 @@ class MultiLabelClassificationExplainer(MultiLabelClassificationCore, BlockingEx
             LigserveError: any of its tree.
             ValueError: n_steps and tolerance are both given.
         """
-        options = CallOptions(embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout)
+        options = CallOptions(0, internal_batch_size, n_steps, tolerance, output_space, timeout)
         task = MultiLabelClassification(text, custom_labels=self.custom_labels)
         return self._finish(self._explained(self._question(task, options)))
 
@@ -109,7 +109,7 @@ class AsyncMultiLabelClassificationExplainer(MultiLabelClassificationCore, Await
             LigserveError: any of its tree.
             ValueError: n_steps and tolerance are both given, or custom labels do not fit.
         """
-        options = CallOptions(embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout)
+        options = CallOptions(0, internal_batch_size, n_steps, tolerance, output_space, timeout)
         if self._labels is None and self.custom_labels:
             await self.load()
         task = MultiLabelClassification(text, custom_labels=self.custom_labels)

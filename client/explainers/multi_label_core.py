@@ -9,6 +9,7 @@ from ligserve.client.explainers.last_answer import NOT_CALCULATED, written
 from ligserve.client.explainers.predicted_class import PredictedClass
 from ligserve.client.rendering.html import Html, Row
 from ligserve.client.rendering.pieces import token_pieces
+from ligserve.client.types.enums import OutputSpace
 from ligserve.client.types.explanation import Explanation
 
 _COLUMNS = ("n/a", "Prediction Score", "Attribution Label", "Attribution Score", "Word Importance")
@@ -44,7 +45,13 @@ class MultiLabelClassificationCore(ExplainerCore, PredictedClass):
         Raises:
             InputIdsNotCalculatedError: there was no call yet.
         """
-        return list(self._prediction().probabilities)
+        last, probabilities = self._last(), self._prediction().probabilities
+        return [
+            target.f_input
+            if target.target.output_space is OutputSpace.PROBABILITY
+            else probabilities[target.class_index]
+            for target in last.targets
+        ]
 
     @property
     def label_probs_dict(self) -> dict[str, float]:
