@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 TOLERANCE = 1e-5
 
@@ -19,7 +19,7 @@ class Transformers4Tokenizer:
     The library counts on it; transformers 5 reads a batch of two, on which the library fails.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+    def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
 
     def __getattr__(self, name: str) -> Any:
@@ -27,7 +27,8 @@ class Transformers4Tokenizer:
 
     def encode(self, text: str | list[str], **options: Any) -> list[int]:
         texts = text if isinstance(text, list) else [text]
-        return self._tokenizer.encode(*texts, **options)
+        ids: list[int] = self._tokenizer.encode(*texts, **options)
+        return ids
 
 
 def library_explainer(kind: Any, directory: Path, **arguments: Any) -> Any:
