@@ -44,7 +44,7 @@ Threads = Annotated[
     typer.Option(help="Threads of each worker. Default: cores / workers; more than cores is far slower."),
 ]
 TokenBudget = Annotated[
-    int | None, typer.Option(help="Most tokens (rows x padded length) in a batch. Default: measured.")
+    int | None, typer.Option(help="Most tokens (rows x padded length) in a batch. Default: 1024.")
 ]
 JobsPerWorker = Annotated[
     int | None, typer.Option(help="Most requests that one worker works on at a time. Default: 16.")

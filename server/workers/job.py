@@ -29,6 +29,7 @@ class Job:
         worker: who computes.
         send: hands a frame to the front; never blocks for long.
         forget: called once, when the job has ended.
+        received: time.monotonic() when the order arrived; the deadline counts from there.
     """
 
     def __init__(
@@ -38,19 +39,20 @@ class Job:
         worker: WorkerIdentity,
         send: Send,
         forget: Callable[[int], None],
+        received: float,
     ) -> None:
         self._run = run
         self._plan = plan
         self._worker = worker
         self._send = send
         self._forget = forget
-        self._started = time.monotonic()
-        self._last_progress = self._started
+        self._started = received
+        self._last_progress = time.monotonic()
         self._ended = False
         self._lock = threading.Lock()
         deadline = self._started + run.seconds_left if run.HasField("seconds_left") else None
         self._parts = [Part(self, window, path, deadline) for window, path in enumerate(plan.paths)]
-        self._last_estimates = [self._started] * len(self._parts)
+        self._last_estimates = [self._last_progress] * len(self._parts)
 
     @property
     def paths(self) -> list[Path]:

@@ -59,12 +59,12 @@ def _refusal(model: LoadedModel, read: Callable[[LoadedModel, int], TextInput]) 
         layer_output(model.network, layer, model.batch([text.baseline_row]))
         end = layer_output(model.network, layer, model.batch([text.row]))
         with torch.no_grad(), replaced_output(layer, end[None]):
-            model.logits(model.batch([text.row]))
+            logits = model.logits(model.batch([text.row]))
     except ServeError as error:
         return error.message
     except Exception as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
-    return ""
+    return "" if bool(logits.isfinite().all()) else "its logits are not finite"
 
 
 def _baseline_token(model: LoadedModel) -> int:

@@ -3,6 +3,9 @@
 import os
 import signal
 import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from transformers.utils import logging as transformers_logging
@@ -78,31 +81,60 @@ def _load_models(start: StartWorker) -> dict[str, LoadedModel]:
 
 
 class Worker:
-    """The jobs of one process: starts them, finds them again to cancel them."""
+    """The jobs of one process: starts them, finds them again to cancel them.
+
+    Requests are planned in a thread of their own, one after the other: reading a long text takes seconds,
+    and a tokenizer serves one thread at a time. Cancels do not wait behind them.
+    """
 
     def __init__(self, start: StartWorker, models: dict[str, LoadedModel], pipe: Pipe) -> None:
         self._identity = WorkerIdentity(start.worker_id, start.device)
         self._models = models
         self._pipe = pipe
         self._engine = Engine(start.token_budget)
+        self._planner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="planner")
+        self._lock = threading.Lock()
+        self._planning: set[int] = set()
         self._jobs: dict[int, Job] = {}
 
     def run(self, run: RunJob) -> None:
-        """Start a job; a request that cannot be planned ends at once."""
-        try:
-            plan = self._plan(run.request)
-        except Exception as error:
-            self._pipe.send(ended(run.job_id, as_serve_error(error, run.request_id)))
-            return
-        job = Job(run, plan, self._identity, self._pipe.send, self._forget)
-        self._jobs[run.job_id] = job
-        self._engine.submit(*job.paths)
+        """Start a job."""
+        received = time.monotonic()
+        with self._lock:
+            self._planning.add(run.job_id)
+        self._planner.submit(self._start, run, received)
 
     def cancel(self, job_id: int) -> None:
         """Stop a job, if it still runs."""
-        job = self._jobs.get(job_id)
+        with self._lock:
+            job = self._jobs.get(job_id)
         if job is not None:
             job.cancel()
+        elif self._done_planning(job_id):
+            self._pipe.send(ended(job_id))
+
+    def _start(self, run: RunJob, received: float) -> None:
+        """Plan a job and give it to the engine; a request that cannot be planned ends at once."""
+        if run.job_id not in self._planning:
+            return
+        try:
+            plan = self._plan(run.request)
+        except Exception as error:
+            if self._done_planning(run.job_id):
+                self._pipe.send(ended(run.job_id, as_serve_error(error, run.request_id)))
+            return
+        job = Job(run, plan, self._identity, self._pipe.send, self._forget, received)
+        if self._done_planning(run.job_id, job):
+            self._engine.submit(*job.paths)
+
+    def _done_planning(self, job_id: int, job: Job | None = None) -> bool:
+        """Whether the job was still wanted; if so, it is `job` from now on, or nothing."""
+        with self._lock:
+            wanted = job_id in self._planning
+            self._planning.discard(job_id)
+            if wanted and job is not None:
+                self._jobs[job_id] = job
+        return wanted
 
     def _plan(self, request: ExplainRequest) -> Plan:
         explainer = request.WhichOneof("explainer") or "explainer"
@@ -116,4 +148,5 @@ class Worker:
         return PLANNERS[explainer](request, model)
 
     def _forget(self, job_id: int) -> None:
-        self._jobs.pop(job_id, None)
+        with self._lock:
+            self._jobs.pop(job_id, None)

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.texts import LONG, SHORT
-from ligserve.client import Client, SequenceClassification
+from ligserve.client import Client, DeadlineExceededError, SequenceClassification
 from ligserve.client.types.events import EstimateEvent, HeaderEvent, ProgressEvent, SummaryEvent
 
 TASK = SequenceClassification(LONG[0])
@@ -66,3 +66,25 @@ def test_offsets_slice_the_callers_text_in_both_conventions(client: Client) -> N
         slices = [text[token.start : token.end] for token in explanation.tokens if not token.special]
         assert "".join("".join(slices).split()) == "".join(text.split())
         assert explanation.convention == convention
+
+
+def test_near_the_deadline_the_best_estimate_goes_out(client: Client) -> None:
+    explanation = client.explain("sentiment", TASK, tolerance=1e-6, max_points=16384, timeout=6)
+    (target,) = explanation.targets
+    assert target.stop_reason == "deadline"
+    assert abs(target.convergence_delta) <= target.error_bound
+    assert target.points > 9
+
+
+def test_fixed_steps_that_do_not_fit_the_deadline_fail(client: Client) -> None:
+    with pytest.raises(DeadlineExceededError):
+        client.explain("sentiment", TASK, n_steps=4096, timeout=2)
+    assert client.explain("sentiment", SequenceClassification(SHORT[0])).targets
+
+
+def test_a_long_text_being_read_does_not_hold_up_a_cancel(client: Client) -> None:
+    """A text of a million characters takes the tokenizer seconds; leaving it frees the worker's place."""
+    huge = SequenceClassification("I love you, I like you. " * 40_000)
+    with pytest.raises(DeadlineExceededError):
+        client.explain("sentiment", huge, timeout=0.2)
+    assert client.explain("bert", SequenceClassification(SHORT[0])).targets

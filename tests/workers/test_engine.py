@@ -1,5 +1,7 @@
 """The engine against captum, and its promises to many requests at once."""
 
+import copy
+import dataclasses
 import threading
 from collections.abc import Mapping, Sequence
 
@@ -9,6 +11,7 @@ import torch
 from captum.attr import LayerIntegratedGradients
 from torch import Tensor
 
+from ligserve.server.errors import FailedPreconditionError
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.outputs import ClassOutput
 from ligserve.server.workers.engine.path import Path, PathSpec
@@ -251,3 +254,18 @@ def test_the_end_of_the_path_is_the_plain_forward_pass(load_zoo: LoadZoo, engine
         plain = model.network(**model.tokenizer(TEXT, return_tensors="pt")).logits[0]
     assert recorder.logits is not None
     assert torch.equal(recorder.logits.float(), plain)
+
+
+def test_values_that_are_not_finite_are_an_error_not_an_answer(load_zoo: LoadZoo, engine: Engine) -> None:
+    model = load_zoo("bert")
+    network = copy.deepcopy(model.network)
+    layer = network.get_input_embeddings()
+    assert isinstance(layer, torch.nn.Embedding)
+    layer.weight.data.fill_(float("nan"))
+    layers = {pb.EMBEDDING_LAYER_WORD: layer}
+    spec = spec_of(dataclasses.replace(model, network=network, layers=layers), TEXT)
+    recorder = Recorder([PROBABILITY])
+    engine.submit(Path(spec, AdaptiveSimpson(0.01, 512), recorder, None))
+    error = recorder.wait().error
+    assert isinstance(error, FailedPreconditionError)
+    assert error.reason == "NOT_FINITE"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -53,7 +54,14 @@ def plan(load_zoo: LoadZoo) -> Plan:
 
 
 def job_of(plan: Plan, front: Front) -> Job:
-    return Job(RunJob(job_id=1), plan, WorkerIdentity("worker-0", "cpu"), front.send, lambda job_id: None)
+    return Job(
+        RunJob(job_id=1),
+        plan,
+        WorkerIdentity("worker-0", "cpu"),
+        front.send,
+        lambda job_id: None,
+        time.monotonic(),
+    )
 
 
 def test_one_header_a_final_for_each_path_one_summary(plan: Plan, engine: Engine) -> None:

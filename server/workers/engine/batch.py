@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ligserve.server.errors import FailedPreconditionError
 from ligserve.server.workers.engine.path import Path, PathSpec
 from ligserve.server.workers.engine.scheduler import Slice
 from ligserve.server.workers.models.layers import layer_output, replaced_output
@@ -85,6 +87,11 @@ def _node_values(
         torch.stack([output.noise(logits) for output in outputs], dim=1),
     )
     f, token_sums, noise = (column.cpu().numpy() for column in columns)
+    if not (np.isfinite(f).all() and np.isfinite(token_sums).all()):
+        raise FailedPreconditionError(
+            f"model '{piece.path.spec.model.name}' puts out values or gradients that are not finite",
+            reason="NOT_FINITE",
+        )
     return [
         (alpha, NodeValue(f[row].copy(), token_sums[row].copy(), noise[row].copy()))
         for row, alpha in enumerate(piece.alphas)
