@@ -9,8 +9,8 @@
             print(word.text, word.score)
 
 `AsyncClient` has the same methods to be awaited. Users of transformers-interpret construct a
-`SequenceClassificationExplainer(client, "sentiment")` in place of `(model, tokenizer)`. Errors are drawn in
-`ligserve.client.errors`.
+`SequenceClassificationExplainer(client, "sentiment")` in place of `(model, tokenizer)`, and likewise for
+pairs, multi-label and zero-shot classification. Errors are drawn in `ligserve.client.errors`.
 """
 
 from ligserve.client.aio import AsyncClient
@@ -36,12 +36,18 @@ from ligserve.client.errors import (
     UnimplementedError,
 )
 from ligserve.client.explainers import (
+    AsyncMultiLabelClassificationExplainer,
+    AsyncPairwiseSequenceClassificationExplainer,
     AsyncSequenceClassificationExplainer,
+    AsyncZeroShotClassificationExplainer,
     AttributionsNotCalculatedError,
     AttributionTypeNotSupportedError,
     InputIdsNotCalculatedError,
     LIGAttributions,
+    MultiLabelClassificationExplainer,
+    PairwiseSequenceClassificationExplainer,
     SequenceClassificationExplainer,
+    ZeroShotClassificationExplainer,
 )
 from ligserve.client.failures import FieldViolation
 from ligserve.client.image_task import ImageClassification, NoiseTunnel
@@ -92,7 +98,10 @@ __all__ = [
     "AnswerEnd",
     "AsyncClient",
     "AsyncExplanationStream",
+    "AsyncMultiLabelClassificationExplainer",
+    "AsyncPairwiseSequenceClassificationExplainer",
     "AsyncSequenceClassificationExplainer",
+    "AsyncZeroShotClassificationExplainer",
     "AttributionTypeNotSupportedError",
     "AttributionsNotCalculatedError",
     "AuthenticationError",
@@ -126,12 +135,14 @@ __all__ = [
     "Model",
     "ModelNotFoundError",
     "MultiLabelClassification",
+    "MultiLabelClassificationExplainer",
     "NoiseKind",
     "NoiseTunnel",
     "NotFoundError",
     "OutputSpace",
     "OverloadedError",
     "PairwiseSequenceClassification",
+    "PairwiseSequenceClassificationExplainer",
     "PermissionDeniedError",
     "Prediction",
     "ProgressEvent",
@@ -158,4 +169,5 @@ __all__ = [
     "Word",
     "Worker",
     "ZeroShotClassification",
+    "ZeroShotClassificationExplainer",
 ]

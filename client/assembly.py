@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from ligserve.client.errors import MalformedAnswerError
 from ligserve.client.types.events import EstimateEvent
+from ligserve.client.types.targets import Target
 from ligserve.v1 import explanation_service_pb2 as service_pb
 
 
@@ -30,12 +31,13 @@ class EstimateAssembly:
 
     Args:
         lengths: number of scores of each window.
-        targets: number of targets.
+        targets: the targets.
     """
 
-    def __init__(self, lengths: Sequence[int], targets: int) -> None:
+    def __init__(self, lengths: Sequence[int], targets: Sequence[Target]) -> None:
         self._lengths = tuple(lengths)
-        self._targets = targets
+        every = range(len(lengths))
+        self._windows = [every if t.window is None else range(t.window, t.window + 1) for t in targets]
         self._open: dict[tuple[int, int], _Chunks] = {}
         self._finals: dict[tuple[int, int], EstimateEvent] = {}
 
@@ -59,7 +61,7 @@ class EstimateAssembly:
         Raises:
             MalformedAnswerError: a window's are missing.
         """
-        places = [(target, window) for window in range(len(self._lengths))]
+        places = [(target, window) for window in self._windows[target]]
         if missing := [window for _, window in places if (target, window) not in self._finals]:
             raise MalformedAnswerError(f"target {target} has no final estimate for windows {missing}")
         finals = [self._finals[place] for place in places]
@@ -70,7 +72,7 @@ class EstimateAssembly:
 
     def _check_place(self, place: tuple[int, int]) -> None:
         target, window = place
-        if target >= self._targets or window >= len(self._lengths):
+        if target >= len(self._windows) or window not in self._windows[target]:
             raise MalformedAnswerError(f"target {target}, window {window} is not in the header")
         if place in self._finals:
             raise MalformedAnswerError(f"target {target}, window {window} was final already")

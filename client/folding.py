@@ -46,7 +46,7 @@ class StreamFolder:
         """Take the header.
 
         Raises:
-            MalformedAnswerError: it came before, or its columns differ in length.
+            MalformedAnswerError: it came before, its columns differ in length, or a window is missing.
         """
         if self._header is not None:
             raise MalformedAnswerError("a second header came")
@@ -54,7 +54,10 @@ class StreamFolder:
             self._header = HeaderEvent.from_proto(message)
         except ValueError as error:
             raise MalformedAnswerError(f"the header's columns differ in length: {error}") from error
-        self._assembly = EstimateAssembly(_lengths(message), len(message.targets))
+        lengths = _lengths(message)
+        if any(t.window is not None and t.window >= len(lengths) for t in self._header.targets):
+            raise MalformedAnswerError("a target is about a window that is not in the header")
+        self._assembly = EstimateAssembly(lengths, self._header.targets)
         return self._header
 
     def estimate(self, message: service_pb.Estimate) -> EstimateEvent | None:
@@ -156,4 +159,5 @@ def _explanation(
         token_predictions=header.token_predictions,
         answer=header.answer,
         image_shape=header.image_shape,
+        hypotheses=header.hypotheses,
     )

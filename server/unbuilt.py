@@ -6,7 +6,14 @@ from ligserve.server.errors import UnimplementedError
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
 
-_BUILT_EXPLAINERS = frozenset({"sequence_classification"})
+_BUILT_EXPLAINERS = frozenset(
+    {
+        "sequence_classification",
+        "pairwise_sequence_classification",
+        "multi_label_classification",
+        "zero_shot_classification",
+    }
+)
 
 # The part's name, and whether a request's options ask for it.
 _UNBUILT_OPTIONS: Mapping[str, Callable[[pb.ExplainOptions], bool]] = {
@@ -27,6 +34,14 @@ def refuse_unbuilt(request: service_pb.ExplainRequest) -> None:
     explainer = request.WhichOneof("explainer")
     if explainer is not None and explainer not in _BUILT_EXPLAINERS:
         raise UnimplementedError(explainer)
+    if explainer == "zero_shot_classification" and _couples_labels(request):
+        raise UnimplementedError("zero_shot_classification.multi_label = false in FAITHFUL")
     for part, asks_for in _UNBUILT_OPTIONS.items():
         if asks_for(request.options):
             raise UnimplementedError(part)
+
+
+def _couples_labels(request: service_pb.ExplainRequest) -> bool:
+    """A softmax over the labels makes each label's output depend on every other label's path."""
+    library = request.options.convention == pb.CONVENTION_LIBRARY
+    return not library and not request.zero_shot_classification.multi_label

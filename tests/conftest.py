@@ -14,19 +14,23 @@ __all__ = ["sentiment_model"]
 
 ZooModel = Callable[..., Path]
 
+# Labels of entailment models: as the library wants them, and in another order and spelling.
+NLI_LABELS = ("contradiction", "neutral", "entailment")
+ODD_NLI_LABELS = ("neutral", "Entails", "Contradiction")
+NLI_ARCHITECTURES = ("bert", "distilbert", "roberta", "deberta-v2", "modernbert")
+
 
 @pytest.fixture(scope="session")
 def zoo_model(tmp_path_factory: pytest.TempPathFactory) -> ZooModel:
-    """Directory of a small random model by architecture and number of labels, built once."""
-    built: dict[tuple[str, int], Path] = {}
+    """Directory of a small random model by architecture and number (or names) of labels, built once."""
+    built: dict[tuple[str, int, tuple[str, ...]], Path] = {}
     root = tmp_path_factory.mktemp("zoo")
 
-    def model(name: str, num_labels: int = 3) -> Path:
-        key = (name, num_labels)
+    def model(name: str, num_labels: int = 3, labels: tuple[str, ...] = ()) -> Path:
+        key = (name, len(labels) or num_labels, labels)
         if key not in built:
-            built[key] = build_model(
-                ARCHITECTURES[name], root / f"{name}-{num_labels}", num_labels=num_labels
-            )
+            directory = root / "-".join(map(str, (name, key[1], *labels)))
+            built[key] = build_model(ARCHITECTURES[name], directory, num_labels=key[1], labels=labels)
         return built[key]
 
     return model
@@ -36,8 +40,13 @@ def zoo_model(tmp_path_factory: pytest.TempPathFactory) -> ZooModel:
 def live(
     zoo_model: ZooModel, sentiment_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    """A real server with the sentiment model and the whole zoo: "bert" has 3 labels, "bert-1" one logit."""
+    """A real server with the sentiment model and the whole zoo.
+
+    "bert" has 3 labels, "bert-1" one logit, "bert-nli" entails, "bert-odd-nli" spells it its own way.
+    """
     models = {"sentiment": sentiment_model}
+    models |= {f"{name}-nli": zoo_model(name, labels=NLI_LABELS) for name in NLI_ARCHITECTURES}
+    models |= {"bert-odd-nli": zoo_model("bert", labels=ODD_NLI_LABELS)}
     models |= {name: zoo_model(name, 3) for name in ARCHITECTURES}
     models |= {f"{name}-1": zoo_model(name, 1) for name in ARCHITECTURES}
     with live_server(models, tmp_path_factory.mktemp("live") / "server.log", "--threads", "1") as server:

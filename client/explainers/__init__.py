@@ -6,16 +6,34 @@ from ligserve.client.explainers.errors import (
     AttributionTypeNotSupportedError,
     InputIdsNotCalculatedError,
 )
+from ligserve.client.explainers.multi_label_classification import (
+    AsyncMultiLabelClassificationExplainer,
+    MultiLabelClassificationExplainer,
+)
+from ligserve.client.explainers.pairwise_sequence_classification import (
+    AsyncPairwiseSequenceClassificationExplainer,
+    PairwiseSequenceClassificationExplainer,
+)
 from ligserve.client.explainers.sequence_classification import (
     AsyncSequenceClassificationExplainer,
     SequenceClassificationExplainer,
 )
+from ligserve.client.explainers.zero_shot_classification import (
+    AsyncZeroShotClassificationExplainer,
+    ZeroShotClassificationExplainer,
+)
 
 __all__ = [
+    "AsyncMultiLabelClassificationExplainer",
+    "AsyncPairwiseSequenceClassificationExplainer",
     "AsyncSequenceClassificationExplainer",
+    "AsyncZeroShotClassificationExplainer",
     "AttributionTypeNotSupportedError",
     "AttributionsNotCalculatedError",
     "InputIdsNotCalculatedError",
     "LIGAttributions",
+    "MultiLabelClassificationExplainer",
+    "PairwiseSequenceClassificationExplainer",
     "SequenceClassificationExplainer",
+    "ZeroShotClassificationExplainer",
 ]

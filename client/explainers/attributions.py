@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ligserve.client.explainers.errors import AttributionsNotCalculatedError
 from ligserve.client.types.explanation import Explanation
-from ligserve.client.types.targets import TargetExplanation
+from ligserve.client.types.targets import normalised
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class LIGAttributions:
 
     Attributes:
         tokens: the tokens, without the "Ġ" of byte-level tokenizers.
-        attributions_sum: one normalised score per token.
+        attributions_sum: one normalised score per token; for the first tokens only where the rest was cut.
         delta: the true convergence delta on the path, in place of the library's, which is not one.
         n_steps: steps that were asked for.
         internal_batch_size: as the caller gave it; the server packs its batches by itself.
@@ -27,14 +27,19 @@ class LIGAttributions:
 
     @classmethod
     def from_explanation(
-        cls, explanation: Explanation, n_steps: int, internal_batch_size: int | None
+        cls,
+        explanation: Explanation,
+        n_steps: int,
+        internal_batch_size: int | None,
+        target: int = 0,
+        end: int | None = None,
     ) -> "LIGAttributions":
-        """The attributions of an explanation's first target."""
-        target: TargetExplanation = explanation.targets[0]
+        """The attributions of one of an explanation's targets, normalised over the tokens before `end`."""
+        explained = explanation.targets[target]
         return cls(
-            tokens=tuple(token.text.replace("Ġ", "") for token in explanation.tokens),
-            attributions_sum=target.normalised_scores,
-            delta=target.convergence_delta,
+            tokens=tuple(token.text.replace("Ġ", "") for token in explanation.tokens_of(target)),
+            attributions_sum=normalised(explained.scores[:end]),
+            delta=explained.convergence_delta,
             n_steps=n_steps,
             internal_batch_size=internal_batch_size,
         )
@@ -48,4 +53,4 @@ class LIGAttributions:
         """
         if not self.attributions_sum:
             raise AttributionsNotCalculatedError("Attributions are not yet calculated")
-        return list(zip(self.tokens, self.attributions_sum, strict=True))
+        return list(zip(self.tokens, self.attributions_sum, strict=False))

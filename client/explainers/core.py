@@ -1,4 +1,4 @@
-"""What the blocking and the asyncio drop-in for sequence classification share: everything but the calls."""
+"""What all drop-ins share, blocking or asyncio: everything but the calls."""
 
 import re
 import warnings
@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from ligserve.client.errors import FailedPreconditionError
 from ligserve.client.explainers.attributions import LIGAttributions
 from ligserve.client.explainers.errors import AttributionTypeNotSupportedError
-from ligserve.client.explainers.question import CallArguments, Question, ask
-from ligserve.client.explainers.results import SequenceClassificationResults
+from ligserve.client.explainers.last_answer import LastAnswer
+from ligserve.client.explainers.question import CallOptions, Question
+from ligserve.client.tasks import Task
 from ligserve.client.types.enums import Convention
 from ligserve.client.types.explanation import Explanation
 from ligserve.client.types.models import Model
@@ -20,8 +21,8 @@ LIBRARY_UNSUPPORTED = "LIBRARY_CONVENTION_UNSUPPORTED"
 POSITION_UNSUPPORTED = "POSITION_EMBEDDINGS_UNSUPPORTED"
 
 
-class SequenceClassificationCore(SequenceClassificationResults):
-    """State and rules of the drop-in; subclasses add `__call__`.
+class ExplainerCore(LastAnswer):
+    """State and rules of a drop-in; subclasses add `__call__`.
 
     Attributes:
         model_name: name of the model on the server.
@@ -35,7 +36,9 @@ class SequenceClassificationCore(SequenceClassificationResults):
         AttributionTypeNotSupportedError: the attribution type is not "lig".
     """
 
-    def __init__(self, model_name: str, attribution_type: str, custom_labels: Sequence[str] | None) -> None:
+    def __init__(
+        self, model_name: str, attribution_type: str, custom_labels: Sequence[str] | None = None
+    ) -> None:
         if attribution_type not in SUPPORTED_ATTRIBUTION_TYPES:
             raise AttributionTypeNotSupportedError(
                 f"Attribution type '{attribution_type}' is not supported. "
@@ -47,6 +50,7 @@ class SequenceClassificationCore(SequenceClassificationResults):
         self.custom_labels = tuple(custom_labels or ())
         self.n_steps = LIBRARY_STEPS
         self.internal_batch_size: int | None = None
+        self._labels: Sequence[str] | None = None
         self._convention = Convention.LIBRARY
 
     def encode(self, text: str | None = None) -> list[int]:
@@ -84,27 +88,10 @@ class SequenceClassificationCore(SequenceClassificationResults):
             )
         self._labels = self.custom_labels or model.labels
 
-    def _needs_labels(self, arguments: CallArguments) -> bool:
-        by_name = arguments.index is None and arguments.class_name is not None
-        return self._labels is None and (by_name or bool(self.custom_labels))
-
-    def _question(self, arguments: CallArguments) -> Question:
-        self.n_steps = arguments.n_steps or self.n_steps
-        self.internal_batch_size = arguments.internal_batch_size or self.internal_batch_size
-        selected = self._selected(arguments)
-        return ask(arguments, selected, self.custom_labels, self.n_steps, self._convention)
-
-    def _selected(self, arguments: CallArguments) -> int | None:
-        if arguments.index is not None:
-            return int(arguments.index)
-        if arguments.class_name is None:
-            return None
-        index = {label: place for place, label in enumerate(self._labels or ())}.get(arguments.class_name)
-        if index is None:
-            name = arguments.class_name
-            message = f"'{name}' is not found in self.label2id keys.Defaulting to predicted index instead."
-            warnings.warn(message, stacklevel=4)
-        return index
+    def _question(self, task: Task, options: CallOptions) -> Question:
+        self.n_steps = options.n_steps or self.n_steps
+        self.internal_batch_size = options.internal_batch_size or self.internal_batch_size
+        return Question(task, options.keywords(self.n_steps), self._convention)
 
     def _without_library_convention(self, question: Question, refusal: FailedPreconditionError) -> Question:
         """The question in the other convention, where the library cannot run the model.
@@ -115,24 +102,23 @@ class SequenceClassificationCore(SequenceClassificationResults):
         if refusal.reason != LIBRARY_UNSUPPORTED:
             raise refusal
         message = f"{refusal} The answer follows the faithful convention instead."
-        warnings.warn(message, stacklevel=3)
+        warnings.warn(message, stacklevel=4)
         self._convention = Convention.FAITHFUL
         return question.faithful()
 
-    def _finish(self, question: Question, explanation: Explanation) -> list[tuple[str, float]]:
+    def _keep(self, explanation: Explanation) -> None:
+        """Remember an answer, and pass on what the library would warn of."""
         if any(warning.code == POSITION_UNSUPPORTED for warning in explanation.warnings):
             warnings.warn(
                 "This model doesn't support position embeddings for attributions. "
                 "Defaulting to word embeddings",
-                stacklevel=3,
+                stacklevel=4,
             )
-        given = question.task.text
-        self._text = clean_text(given) if explanation.convention is Convention.LIBRARY else given
         self.explanation = explanation
-        self.attributions = LIGAttributions.from_explanation(
-            explanation, self.n_steps, self.internal_batch_size
-        )
-        return self.word_attributions
+
+    def _attributions_of(self, target: int, end: int | None = None) -> LIGAttributions:
+        explanation, steps, size = self._last(), self.n_steps, self.internal_batch_size
+        return LIGAttributions.from_explanation(explanation, steps, size, target, end)
 
 
 def clean_text(text: str) -> str:

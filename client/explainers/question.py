@@ -2,19 +2,15 @@
 
 from dataclasses import dataclass, replace
 
-from ligserve.client.classes import ClassTarget
 from ligserve.client.options import ExplainKeywords
-from ligserve.client.tasks import SequenceClassification
+from ligserve.client.tasks import Task
 from ligserve.client.types.enums import Convention, EmbeddingLayer, OutputSpace
 
 
 @dataclass(frozen=True, slots=True)
-class CallArguments:
-    """The arguments of `__call__`, as the caller gave them."""
+class CallOptions:
+    """The arguments that every explainer's `__call__` takes, as the caller gave them."""
 
-    text: str
-    index: int | None
-    class_name: str | None
     embedding_type: int | None
     internal_batch_size: int | None
     n_steps: int | None
@@ -26,12 +22,24 @@ class CallArguments:
         if self.tolerance is not None and self.n_steps is not None:
             raise ValueError("give either n_steps or tolerance, not both")
 
+    def keywords(self, n_steps: int) -> ExplainKeywords:
+        """The keyword arguments of the client's explain(), but for the convention."""
+        layer = EmbeddingLayer.POSITION if self.embedding_type == 1 else EmbeddingLayer.WORD
+        keywords = ExplainKeywords(embedding_layer=layer, output_space=self.output_space)
+        if self.tolerance is None:
+            keywords["n_steps"] = n_steps
+        else:
+            keywords["tolerance"] = self.tolerance
+        if self.timeout is not None:
+            keywords["timeout"] = self.timeout
+        return keywords
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """The task and options to send."""
 
-    task: SequenceClassification
+    task: Task
     options: ExplainKeywords
     convention: Convention
 
@@ -42,24 +50,3 @@ class Question:
     def keywords(self) -> ExplainKeywords:
         """The keyword arguments of the client's explain()."""
         return {**self.options, "convention": self.convention}
-
-
-def ask(
-    arguments: CallArguments,
-    selected: int | None,
-    custom_labels: tuple[str, ...],
-    n_steps: int,
-    convention: Convention,
-) -> Question:
-    """The question that a call stands for; a selected class of None is the predicted one."""
-    targets = () if selected is None else (ClassTarget(selected),)
-    task = SequenceClassification(arguments.text, targets, custom_labels)
-    layer = EmbeddingLayer.POSITION if arguments.embedding_type == 1 else EmbeddingLayer.WORD
-    options = ExplainKeywords(embedding_layer=layer, output_space=arguments.output_space)
-    if arguments.tolerance is None:
-        options["n_steps"] = n_steps
-    else:
-        options["tolerance"] = arguments.tolerance
-    if arguments.timeout is not None:
-        options["timeout"] = arguments.timeout
-    return Question(task, options, convention)

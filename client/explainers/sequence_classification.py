@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 
 from ligserve.client.aio import AsyncClient
-from ligserve.client.errors import FailedPreconditionError
-from ligserve.client.explainers.core import SequenceClassificationCore
-from ligserve.client.explainers.errors import InputIdsNotCalculatedError
-from ligserve.client.explainers.question import CallArguments
+from ligserve.client.explainers.awaited import AwaitedExplainer
+from ligserve.client.explainers.blocking import BlockingExplainer
+from ligserve.client.explainers.class_core import ClassChoice, SequenceClassificationCore
+from ligserve.client.explainers.question import CallOptions
 from ligserve.client.sync import Client
+from ligserve.client.tasks import SequenceClassification
 from ligserve.client.types.enums import OutputSpace
 
 
-class SequenceClassificationExplainer(SequenceClassificationCore):
+class SequenceClassificationExplainer(SequenceClassificationCore, BlockingExplainer):
     """Answers as transformers-interpret's class of this name does, from a server.
 
         explainer = SequenceClassificationExplainer(client, "sentiment")
@@ -68,45 +69,19 @@ class SequenceClassificationExplainer(SequenceClassificationCore):
             LigserveError: any of its tree.
             ValueError: n_steps and tolerance are both given.
         """
-        arguments = CallArguments(
-            text=text,
-            index=index,
-            class_name=class_name,
-            embedding_type=embedding_type,
-            internal_batch_size=internal_batch_size,
-            n_steps=n_steps,
-            tolerance=tolerance,
-            output_space=output_space,
-            timeout=timeout,
-        )
-        if self._needs_labels(arguments):
+        options = CallOptions(embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout)
+        choice = ClassChoice(index, class_name)
+        if self._needs_labels(choice):
             self._learn(self._client.model(self.model_name))
-        question = self._question(arguments)
-        try:
-            explanation = self._client.explain(self.model_name, question.task, **question.keywords())
-        except FailedPreconditionError as refusal:
-            question = self._without_library_convention(question, refusal)
-            explanation = self._client.explain(self.model_name, question.task, **question.keywords())
-        return self._finish(question, explanation)
-
-    @property
-    def id2label(self) -> dict[int, str]:
-        """Names of the classes by position."""
-        if self._labels is None:
-            self._learn(self._client.model(self.model_name))
-        return dict(enumerate(self._labels or ()))
-
-    @property
-    def label2id(self) -> dict[str, int]:
-        """Positions of the classes by name."""
-        return {label: index for index, label in self.id2label.items()}
+        task = SequenceClassification(text, self._targets(choice), self.custom_labels)
+        return self._finish(self._explained(self._question(task, options)))
 
 
-class AsyncSequenceClassificationExplainer(SequenceClassificationCore):
+class AsyncSequenceClassificationExplainer(SequenceClassificationCore, AwaitedExplainer):
     """`SequenceClassificationExplainer` with an awaitable call.
 
         explainer = AsyncSequenceClassificationExplainer(client, "sentiment")
-        await explainer("I love you, I like you")
+        await explainer("I love you, I like you")  # [("[CLS]", 0.0), ("i", 0.27), ("love", 0.77), ...]
 
     Custom labels are checked at the first call, since a constructor cannot await.
 
@@ -143,55 +118,9 @@ class AsyncSequenceClassificationExplainer(SequenceClassificationCore):
             LigserveError: any of its tree.
             ValueError: n_steps and tolerance are both given, or custom labels do not fit.
         """
-        arguments = CallArguments(
-            text=text,
-            index=index,
-            class_name=class_name,
-            embedding_type=embedding_type,
-            internal_batch_size=internal_batch_size,
-            n_steps=n_steps,
-            tolerance=tolerance,
-            output_space=output_space,
-            timeout=timeout,
-        )
-        if self._needs_labels(arguments):
+        options = CallOptions(embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout)
+        choice = ClassChoice(index, class_name)
+        if self._needs_labels(choice):
             await self.load()
-        question = self._question(arguments)
-        try:
-            explanation = await self._client.explain(self.model_name, question.task, **question.keywords())
-        except FailedPreconditionError as refusal:
-            question = self._without_library_convention(question, refusal)
-            explanation = await self._client.explain(self.model_name, question.task, **question.keywords())
-        return self._finish(question, explanation)
-
-    async def load(self) -> None:
-        """Ask the server for the model's labels.
-
-        Raises:
-            LigserveError: any of its tree.
-            ValueError: there are not as many custom labels as the model has labels.
-        """
-        self._learn(await self._client.model(self.model_name))
-
-    @property
-    def id2label(self) -> dict[int, str]:
-        """Names of the classes by position.
-
-        Raises:
-            InputIdsNotCalculatedError: neither a call nor load() was awaited yet.
-        """
-        labels = self._labels
-        if labels is None and self.explanation is not None:
-            labels = self._prediction().labels
-        if labels is None:
-            raise InputIdsNotCalculatedError("labels are not known yet: await the explainer, or its load()")
-        return dict(enumerate(labels))
-
-    @property
-    def label2id(self) -> dict[str, int]:
-        """Positions of the classes by name.
-
-        Raises:
-            InputIdsNotCalculatedError: neither a call nor load() was awaited yet.
-        """
-        return {label: index for index, label in self.id2label.items()}
+        task = SequenceClassification(text, self._targets(choice), self.custom_labels)
+        return self._finish(await self._explained(self._question(task, options)))

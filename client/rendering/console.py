@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ligserve.client.rendering.colours import rgb_colour, strengths
-from ligserve.client.rendering.pieces import printable, text_pieces
+from ligserve.client.rendering.pieces import printable, target_pieces
 
 if TYPE_CHECKING:
     from ligserve.client.types.explanation import Explanation
@@ -26,10 +26,10 @@ def render(explanation: "Explanation") -> RenderableType:
     return Group(*_parts(explanation))
 
 
-def coloured_text(explanation: "Explanation", target: "TargetExplanation") -> Text:
+def coloured_text(explanation: "Explanation", target: int) -> Text:
     """The caller's text as it was written, each token on a background that shows its contribution."""
     text = Text()
-    pieces = text_pieces(explanation.tokens, target.scores, explanation.texts, special=False)
+    pieces = target_pieces(explanation, target, special=False)
     for piece, strength in zip(pieces, strengths(p.score or 0.0 for p in pieces), strict=True):
         text.append(printable(piece.text), style=_style(strength))
     return text
@@ -44,7 +44,7 @@ def _parts(explanation: "Explanation") -> Iterator[RenderableType]:
         yield Text()
         yield Text.assemble(("why ", "dim"), (printable(str(target.target)), "bold"))
         if explanation.tokens:
-            yield coloured_text(explanation, target)
+            yield coloured_text(explanation, position)
             yield _top_words(explanation, position)
         yield _figures(target)
     yield _legend()

@@ -3,18 +3,18 @@
 Styles are inline and no script is used, so that notebooks show the table wherever it is pasted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
 from ligserve.client.rendering.colours import css_colour, strengths
-from ligserve.client.rendering.pieces import Piece, printable, text_pieces
+from ligserve.client.rendering.pieces import Piece, printable, target_pieces
 
 if TYPE_CHECKING:
     from ligserve.client.types.explanation import Explanation
 
-_COLUMNS = ("True Label", "Predicted Label", "Attribution Label", "Attribution Score", "Word Importance")
+COLUMNS = ("True Label", "Predicted Label", "Attribution Label", "Attribution Score", "Word Importance")
 _LEGEND = ((-1.0, "Negative"), (0.0, "Neutral"), (1.0, "Positive"))
 _CELL = "padding: 0.4em 2em 0.4em 0; text-align: left; vertical-align: top"
 _WORDS_CELL = f"{_CELL}; width: 70%; line-height: 1.75; white-space: pre-wrap; overflow-wrap: anywhere"
@@ -66,17 +66,15 @@ def explanation_rows(explanation: "Explanation") -> tuple[Row, ...]:
             probability=prediction.probability if prediction else None,
             attribution_label=str(target.target),
             attribution_score=sum(target.normalised_scores),
-            pieces=text_pieces(explanation.tokens, target.scores, explanation.texts)
-            if explanation.tokens
-            else (),
+            pieces=target_pieces(explanation, position),
         )
-        for target in explanation.targets
+        for position, target in enumerate(explanation.targets)
     )
 
 
-def table(rows: Iterable[Row]) -> str:
+def table(rows: Iterable[Row], columns: Sequence[str] = COLUMNS) -> str:
     """The legend and the table, as a fragment to be put into a page."""
-    head = "".join(f'<th style="{_CELL}">{column}</th>' for column in _COLUMNS)
+    head = "".join(f'<th style="{_CELL}">{column}</th>' for column in columns)
     body = "".join(map(_row, rows))
     return (
         f'<div class="ligserve">{_legend()}<table style="width: 100%; border-collapse: collapse">'

@@ -2,8 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ligserve.client.types.inputs import Token
+
+if TYPE_CHECKING:
+    from ligserve.client.types.explanation import Explanation
 
 # Characters that act on a terminal, or that HTML forbids; each becomes one character, so offsets hold.
 _CONTROLS = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
@@ -37,12 +41,20 @@ def text_pieces(
     their scores. Special tokens are left out where `special` is false, and in long inputs.
     """
     scored = list(zip(tokens, scores, strict=True))
-    if any(token.window for token in tokens):
+    if len({token.window for token in tokens}) > 1:
         scored = sorted((pair for pair in scored if not pair[0].special), key=_position)
     cutter = _Cutter(texts)
     pieces = [piece for token, score in scored for piece in cutter.cut(token, score)]
     kept = (piece for piece in _joined(pieces + list(cutter.rest())) if special or not piece.special)
     return tuple(kept)
+
+
+def target_pieces(explanation: "Explanation", target: int, special: bool = True) -> tuple[Piece, ...]:
+    """The pieces of an explanation's texts with the scores of one target; none for an image."""
+    if not explanation.tokens:
+        return ()
+    scores, texts = explanation.targets[target].scores, explanation.texts_of(target)
+    return text_pieces(explanation.tokens_of(target), scores, texts, special)
 
 
 def _position(pair: tuple[Token, float]) -> tuple[int, int, int]:

@@ -33,6 +33,7 @@ class HeaderEvent:
     token_predictions: tuple[Prediction, ...]
     answer: Answer | None
     image_shape: ImageShape | None
+    hypotheses: tuple[str, ...] = ()
 
     @classmethod
     def from_proto(cls, message: service_pb.Header) -> "HeaderEvent":
@@ -57,6 +58,7 @@ class HeaderEvent:
             token_predictions=tuple(map(Prediction.from_proto, message.token_predictions)),
             answer=Answer.from_proto(message.answer) if message.HasField("answer") else None,
             image_shape=ImageShape.from_proto(shape) if message.HasField("image_shape") else None,
+            hypotheses=tuple(w.hypothesis for w in message.windows if w.HasField("hypothesis")),
         )
 
 

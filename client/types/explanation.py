@@ -29,8 +29,9 @@ class Explanation:
         convention: whose habits the answer follows.
         texts: the caller's texts, which offsets point into.
         prediction: the model's output; None for question answering and token classification.
-        tokens: the tokens, special ones included; of a long input, those of its windows one after the other.
-        targets: one explanation per target, with one score per token.
+        tokens: the tokens, special ones included; of several windows (a long input, or the labels of
+            zero-shot classification) one after the other.
+        targets: one explanation per target, with one score for each token of `tokens_of` it.
         cost: what the answer cost.
         worker: the worker that computed it.
         versions: versions of the software that computed it, by package name.
@@ -38,6 +39,7 @@ class Explanation:
         token_predictions: the output for each token, for token classification.
         answer: the answer, for question answering.
         image_shape: the shape of the scores, for image classification.
+        hypotheses: for zero-shot classification, the second text of each window.
     """
 
     request_id: str
@@ -55,11 +57,30 @@ class Explanation:
     token_predictions: tuple[Prediction, ...] = ()
     answer: Answer | None = None
     image_shape: ImageShape | None = None
+    hypotheses: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """The first (or only) text; empty for an image."""
         return self.texts[0] if self.texts else ""
+
+    def tokens_of(self, target: int = 0) -> tuple[Token, ...]:
+        """The tokens that a target has scores for: all, or those of the window that it is about.
+
+        Raises:
+            IndexError: there is no such target.
+        """
+        window = self.targets[target].target.window
+        return self.tokens if window is None else tuple(t for t in self.tokens if t.window == window)
+
+    def texts_of(self, target: int = 0) -> tuple[str, ...]:
+        """The texts that the offsets of a target's tokens point into, by segment.
+
+        Raises:
+            IndexError: there is no such target.
+        """
+        window = self.targets[target].target.window
+        return self.texts if window is None else self.texts + self.hypotheses[window : window + 1]
 
     def words(self, target: int = 0) -> tuple[Word, ...]:
         """The words of the texts in order, each with the sum of its tokens' scores for a target.
@@ -67,7 +88,9 @@ class Explanation:
         Raises:
             IndexError: there is no such target.
         """
-        return words_of(self.tokens, self.targets[target].scores, self.texts) if self.tokens else ()
+        if not self.tokens:
+            return ()
+        return words_of(self.tokens_of(target), self.targets[target].scores, self.texts_of(target))
 
     def top(self, k: int = 10, target: int = 0) -> tuple[Word, ...]:
         """The k words that contribute most, for or against a target, strongest first."""
@@ -127,8 +150,10 @@ class Explanation:
     def _records(self) -> list[dict[str, object]]:
         return [
             {"target": str(target.target), **_token_record(token), "score": score, "normalised_score": share}
-            for target in self.targets
-            for token, score, share in zip(self.tokens, target.scores, target.normalised_scores, strict=True)
+            for position, target in enumerate(self.targets)
+            for token, score, share in zip(
+                self.tokens_of(position), target.scores, target.normalised_scores, strict=True
+            )
         ]
 
 

@@ -21,6 +21,7 @@ class Target:
         output_space: the function of the logits.
         answer_end: which end of an answer, for question answering.
         token: position of the token whose label is explained, for token classification.
+        window: the only window that it is about, for zero-shot classification; None: all windows.
     """
 
     label: str
@@ -30,6 +31,7 @@ class Target:
     output_space: OutputSpace = OutputSpace.PROBABILITY
     answer_end: AnswerEnd = AnswerEnd.UNSPECIFIED
     token: int | None = None
+    window: int | None = None
 
     @classmethod
     def from_proto(cls, message: service_pb.Target) -> "Target":
@@ -43,6 +45,7 @@ class Target:
             output_space=from_number(spaces, "OUTPUT_SPACE_", message.output_space, OutputSpace.PROBABILITY),
             answer_end=from_number(ends, "ANSWER_END_", message.answer_end, AnswerEnd.UNSPECIFIED),
             token=message.token if message.HasField("token") else None,
+            window=message.window if message.HasField("window") else None,
         )
 
     def __str__(self) -> str:

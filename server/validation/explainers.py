@@ -4,8 +4,27 @@ from collections.abc import Sequence
 
 from ligserve.server.validation.rules import Violations
 from ligserve.v1 import explanation_pb2 as pb
+from ligserve.v1 import explanation_service_pb2 as service_pb
 
 MAX_TARGETS = 64
+MAX_LABELS = 1000
+# Where the label goes in a hypothesis.
+PLACE = "{}"
+
+
+def check_explainer(found: Violations, request: service_pb.ExplainRequest, max_text_chars: int) -> None:
+    """Check the explainer that a request holds, by its own rules."""
+    match request.WhichOneof("explainer"):
+        case None:
+            found.add("explainer", "one explainer must be given, such as sequence_classification")
+        case "sequence_classification":
+            check_sequence_classification(found, request.sequence_classification, max_text_chars)
+        case "pairwise_sequence_classification":
+            check_pairwise(found, request.pairwise_sequence_classification, max_text_chars)
+        case "multi_label_classification":
+            check_multi_label(found, request.multi_label_classification, max_text_chars)
+        case "zero_shot_classification":
+            check_zero_shot(found, request.zero_shot_classification, max_text_chars)
 
 
 def check_sequence_classification(
@@ -16,6 +35,53 @@ def check_sequence_classification(
     found.text(f"{path}.text", message.text, max_text_chars)
     check_targets(found, f"{path}.targets", message.targets)
     check_custom_labels(found, f"{path}.custom_labels", message.custom_labels)
+
+
+def check_pairwise(
+    found: Violations, message: pb.PairwiseSequenceClassification, max_text_chars: int
+) -> None:
+    """Check both texts, the targets and the names of the labels."""
+    path = "pairwise_sequence_classification"
+    found.text(f"{path}.text1", message.text1, max_text_chars)
+    found.text(f"{path}.text2", message.text2, max_text_chars)
+    check_targets(found, f"{path}.targets", message.targets)
+    check_custom_labels(found, f"{path}.custom_labels", message.custom_labels)
+
+
+def check_multi_label(found: Violations, message: pb.MultiLabelClassification, max_text_chars: int) -> None:
+    """Check the text, the labels and their names."""
+    path = "multi_label_classification"
+    found.text(f"{path}.text", message.text, max_text_chars)
+    if len(message.labels) > MAX_LABELS:
+        count = len(message.labels)
+        found.add(f"{path}.labels", f"holds {count} labels, but may hold at most {MAX_LABELS}")
+    else:
+        for i, label in enumerate(message.labels):
+            check_class(found, f"{path}.labels[{i}]", label)
+    check_custom_labels(found, f"{path}.custom_labels", message.custom_labels)
+
+
+def check_zero_shot(found: Violations, message: pb.ZeroShotClassification, max_text_chars: int) -> None:
+    """Check the text, the candidate labels and the template."""
+    path = "zero_shot_classification"
+    found.text(f"{path}.text", message.text, max_text_chars)
+    if not 1 <= len(message.labels) <= MAX_LABELS:
+        count = len(message.labels)
+        found.add(f"{path}.labels", f"holds {count} labels, but must hold 1 to {MAX_LABELS}")
+    else:
+        for i, label in enumerate(message.labels):
+            found.text(f"{path}.labels[{i}]", label, max_text_chars)
+    if message.HasField("hypothesis_template"):
+        check_template(found, f"{path}.hypothesis_template", message.hypothesis_template, max_text_chars)
+
+
+def check_template(found: Violations, path: str, template: str, max_text_chars: int) -> None:
+    """Check that there is one place for the label."""
+    places = template.count(PLACE)
+    if places != 1:
+        found.add(path, f"holds {places} places for the label, but must hold one {PLACE}")
+    elif len(template) > max_text_chars:
+        found.text(path, template, max_text_chars)
 
 
 def check_targets(found: Violations, path: str, targets: Sequence[pb.ClassTarget]) -> None:

@@ -3,7 +3,7 @@
 from google.protobuf.message import Message
 
 from ligserve.server.errors import FieldViolation
-from ligserve.server.validation.explainers import check_sequence_classification
+from ligserve.server.validation.explainers import check_explainer
 from ligserve.server.validation.options import check_options, check_stream
 from ligserve.server.validation.rules import Violations
 from ligserve.v1 import explanation_service_pb2 as service_pb
@@ -33,11 +33,7 @@ def violations(request: Message, *, max_text_chars: int) -> list[FieldViolation]
 
 def _check_explain(found: Violations, request: service_pb.ExplainRequest, max_text_chars: int) -> None:
     _check_name(found, "model", request.model)
-    chosen = request.WhichOneof("explainer")
-    if chosen is None:
-        found.add("explainer", "one explainer must be given, such as sequence_classification")
-    elif chosen == "sequence_classification":
-        check_sequence_classification(found, request.sequence_classification, max_text_chars)
+    check_explainer(found, request, max_text_chars)
     check_options(found, request.options)
 
 

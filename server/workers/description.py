@@ -3,6 +3,7 @@
 from ligserve.server.workers.explainers import PLANNERS
 from ligserve.server.workers.explainers.baselines import supported_baselines
 from ligserve.server.workers.explainers.moved_layer import supported_layers
+from ligserve.server.workers.explainers.support import CONVENTIONS, head_refusal, refusal
 from ligserve.server.workers.models.loaded import LoadedModel
 from ligserve.v1 import explanation_pb2, model_service_pb2
 
@@ -20,16 +21,13 @@ def describe(model: LoadedModel) -> model_service_pb2.Model:
         max_tokens=model.max_tokens,
         dtype=str(network.dtype).removeprefix("torch."),
         parameters=network.num_parameters(),
-        explainers=[_support(name, model) for name in PLANNERS],
+        explainers=[_support(name, model) for name in PLANNERS if not head_refusal(model, name)],
     )
 
 
 def _support(explainer: str, model: LoadedModel) -> model_service_pb2.ExplainerSupport:
-    refusals = {
-        explanation_pb2.CONVENTION_LIBRARY: model.library_refusal,
-        explanation_pb2.CONVENTION_FAITHFUL: model.faithful_refusal,
-    }
-    conventions = [convention for convention, refusal in refusals.items() if not refusal]
+    refusals = {convention: refusal(model, explainer, convention) for convention in CONVENTIONS}
+    conventions = [convention for convention, why in refusals.items() if not why]
     layers = {layer for convention in conventions for layer in supported_layers(model, convention)}
     return model_service_pb2.ExplainerSupport(
         explainer=explainer,
@@ -37,8 +35,8 @@ def _support(explainer: str, model: LoadedModel) -> model_service_pb2.ExplainerS
         embedding_layers=sorted(layers),
         baselines=supported_baselines(model),
         refusals=[
-            f"{explanation_pb2.Convention.Name(convention).removeprefix('CONVENTION_')}: {refusal}"
-            for convention, refusal in refusals.items()
-            if refusal
+            f"{explanation_pb2.Convention.Name(convention).removeprefix('CONVENTION_')}: {why}"
+            for convention, why in refusals.items()
+            if why
         ],
     )

@@ -5,13 +5,10 @@ from functools import cache
 from importlib.metadata import version
 
 from google.protobuf.duration_pb2 import Duration
-from torch import Tensor
 
-from ligserve.server.workers.engine.outputs import ClassOutput
-from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.explainers import Plan
 from ligserve.server.workers.identity import WorkerIdentity
-from ligserve.server.workers.quadrature import QuadratureRule
+from ligserve.server.workers.part import Part
 from ligserve.v1 import explanation_pb2
 from ligserve.v1 import explanation_service_pb2 as pb
 
@@ -20,104 +17,111 @@ MAX_TOKENS_PER_MESSAGE = 256
 NEUTRAL_PROBABILITY = 0.8
 
 
-def header(request_id: str, plan: Plan, outputs: Sequence[ClassOutput], logits: Tensor) -> pb.Header:
-    """What is known before the first gradient; logits of the input are (C,)."""
+def header(request_id: str, plan: Plan, parts: Sequence[Part]) -> pb.Header:
+    """What is known before the first gradient, once every part is predicted."""
     return pb.Header(
         request_id=request_id,
         model=plan.model.name,
         revision=plan.model.revision,
         convention=plan.convention,
-        prediction=plan.prediction(logits),
-        windows=[pb.Window(index=0, tokens=plan.tokens)],
-        targets=[plan.described(output) for output in outputs],
+        prediction=plan.prediction([part.logits for part in parts if part.logits is not None]),
+        windows=[_window(part) for part in parts],
+        targets=[part.plan.described(output) for part in parts for output in part.outputs],
         warnings=plan.warnings,
     )
 
 
-def estimates(rule: QuadratureRule, *, final: bool) -> Iterator[pb.Estimate]:
-    """The rule's estimate, cut into messages; nothing before the first closed round."""
-    estimate = rule.estimate()
+def _window(part: Part) -> pb.Window:
+    window = pb.Window(index=part.window, tokens=part.plan.tokens)
+    if part.plan.hypothesis:
+        window.hypothesis = part.plan.hypothesis
+    return window
+
+
+def estimates(part: Part) -> Iterator[pb.Estimate]:
+    """The part's estimate, cut into messages; nothing before the first closed round."""
+    estimate = part.path.rule.estimate()
     if estimate is None:
         return
-    for target, scores in enumerate(estimate.scores):
-        errors = None if estimate.score_errors is None else estimate.score_errors[target]
+    for row, target in enumerate(part.plan.targets):
+        scores = estimate.scores[row]
+        errors = None if estimate.score_errors is None else estimate.score_errors[row]
         for first in range(0, len(scores), MAX_TOKENS_PER_MESSAGE):
-            part = slice(first, first + MAX_TOKENS_PER_MESSAGE)
+            piece = slice(first, first + MAX_TOKENS_PER_MESSAGE)
             yield pb.Estimate(
                 target=target,
-                window=0,
+                window=part.window,
                 first_token=first,
-                scores=scores[part].tolist(),
-                score_errors=[] if errors is None else errors[part].tolist(),
-                error_bound=float(estimate.error_bound[target]),
+                scores=scores[piece].tolist(),
+                score_errors=[] if errors is None else errors[piece].tolist(),
+                error_bound=float(estimate.error_bound[row]),
                 points=estimate.points,
                 round=estimate.round,
-                final=final,
+                final=part.finished_already,
             )
 
 
-def summary(
-    plan: Plan, path: Path, outputs: Sequence[ClassOutput], worker: WorkerIdentity, seconds: float
-) -> pb.Summary:
+def summary(plan: Plan, parts: Sequence[Part], worker: WorkerIdentity, seconds: float) -> pb.Summary:
     """What was reached and what it cost; `seconds` since the worker took the request."""
-    compute_time = Duration()
-    compute_time.FromNanoseconds(round(seconds * 1e9))
-    cost = path.cost
-    targets = _target_summaries(path)
+    targets = [target for part in parts for target in _target_summaries(part)]
     return pb.Summary(
         targets=targets,
-        cost=pb.Cost(
-            points=cost.points,
-            rows=cost.rows,
-            tokens=cost.tokens,
-            batches=cost.batches,
-            compute_time=compute_time,
-        ),
+        cost=_cost(parts, seconds),
         worker=pb.WorkerInfo(
             id=worker.worker_id,
             device=worker.device,
             dtype=str(plan.model.network.dtype).removeprefix("torch."),
         ),
         versions=_versions(),
-        warnings=_baseline_warnings(plan, outputs, targets),
+        warnings=_baseline_warnings(parts, targets),
     )
 
 
-def _target_summaries(path: Path) -> list[pb.TargetSummary]:
-    estimate = path.rule.estimate()
+def _cost(parts: Sequence[Part], seconds: float) -> pb.Cost:
+    compute_time = Duration()
+    compute_time.FromNanoseconds(round(seconds * 1e9))
+    costs = [part.path.cost for part in parts]
+    return pb.Cost(
+        points=sum(cost.points for cost in costs),
+        rows=sum(cost.rows for cost in costs),
+        tokens=sum(cost.tokens for cost in costs),
+        batches=sum(cost.batches for cost in costs),
+        compute_time=compute_time,
+    )
+
+
+def _target_summaries(part: Part) -> Iterator[pb.TargetSummary]:
+    estimate = part.path.rule.estimate()
     if estimate is None:
         raise RuntimeError("a path finished without an estimate")
-    reasons = path.rule.stop_reasons()
-    summaries = []
-    for target, reason in enumerate(reasons):
-        cut = path.cut_by_deadline and reason != pb.STOP_REASON_TOLERANCE
+    reasons = part.path.rule.stop_reasons()
+    for row, (target, reason) in enumerate(zip(part.plan.targets, reasons, strict=True)):
+        cut = part.path.cut_by_deadline and reason != pb.STOP_REASON_TOLERANCE
         summary = pb.TargetSummary(
             target=target,
-            f_input=float(estimate.f_input[target]),
-            f_baseline=float(estimate.f_baseline[target]),
-            score_sum=float(estimate.scores[target].sum()),
-            convergence_delta=float(estimate.convergence_delta[target]),
-            error_bound=float(estimate.error_bound[target]),
+            f_input=float(estimate.f_input[row]),
+            f_baseline=float(estimate.f_baseline[row]),
+            score_sum=float(estimate.scores[row].sum()),
+            convergence_delta=float(estimate.convergence_delta[row]),
+            error_bound=float(estimate.error_bound[row]),
             stop_reason=pb.STOP_REASON_DEADLINE if cut else reason,
             points=estimate.points,
         )
         if estimate.score_errors is not None:
-            summary.score_error_sum = float(estimate.score_errors[target].sum())
-        summaries.append(summary)
-    return summaries
+            summary.score_error_sum = float(estimate.score_errors[row].sum())
+        yield summary
 
 
-def _baseline_warnings(
-    plan: Plan, outputs: Sequence[ClassOutput], targets: Sequence[pb.TargetSummary]
-) -> list[pb.Warning]:
+def _baseline_warnings(parts: Sequence[Part], targets: Sequence[pb.TargetSummary]) -> list[pb.Warning]:
     """One for each target whose baseline is already judged as the class that is explained."""
+    explained = [(part.plan.described(output), output) for part in parts for output in part.outputs]
     warnings = []
-    for output, target in zip(outputs, targets, strict=True):
+    for (target, output), reached in zip(explained, targets, strict=True):
         probability = output.space == explanation_pb2.OUTPUT_SPACE_PROBABILITY and output.versus_index is None
-        if probability and target.f_baseline > NEUTRAL_PROBABILITY:
-            label = plan.described(output).class_label
+        if probability and reached.f_baseline > NEUTRAL_PROBABILITY:
+            label = f"not {target.class_label}" if output.flipped else target.class_label
             message = (
-                f"the baseline alone has probability {target.f_baseline:.2f} for {label}; "
+                f"the baseline alone has probability {reached.f_baseline:.2f} for {label}; "
                 "scores explain only the rest, another baseline may say more"
             )
             warnings.append(pb.Warning(code="BASELINE_NOT_NEUTRAL", message=message))

@@ -125,7 +125,7 @@ class Worker:
             return
         job = Job(run, plan, self._identity, self._pipe.send, self._forget, received)
         if self._done_planning(run.job_id, job):
-            self._engine.submit(job.path)
+            self._engine.submit(*job.paths)
 
     def _done_planning(self, job_id: int, job: Job | None = None) -> bool:
         """Whether the job was still wanted; if so, it is `job` from now on, or nothing."""

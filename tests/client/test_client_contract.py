@@ -22,6 +22,12 @@ METHODS = {
 }
 
 PUBLIC_NAMES = [
+    "AsyncMultiLabelClassificationExplainer",
+    "AsyncPairwiseSequenceClassificationExplainer",
+    "AsyncZeroShotClassificationExplainer",
+    "MultiLabelClassificationExplainer",
+    "PairwiseSequenceClassificationExplainer",
+    "ZeroShotClassificationExplainer",
     "Aggregate",
     "Answer",
     "AnswerEnd",

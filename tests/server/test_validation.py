@@ -12,6 +12,9 @@ from ligserve.v1 import model_service_pb2 as model_pb
 from tests.server.front_harness import ask
 
 TEXT = "sequence_classification.text"
+PAIR = "pairwise_sequence_classification"
+MULTI = "multi_label_classification"
+ZERO = "zero_shot_classification"
 
 
 def paths(request: Message) -> list[str]:
@@ -20,6 +23,10 @@ def paths(request: Message) -> list[str]:
 
 def classify(**fields: Any) -> pb.ExplainRequest:
     return pb.ExplainRequest(model="m", **{"sequence_classification": {"text": "t", **fields}})  # type: ignore[arg-type]
+
+
+def other(explainer: str, **fields: Any) -> pb.ExplainRequest:
+    return pb.ExplainRequest(model="m", **{explainer: fields})  # type: ignore[arg-type]
 
 
 def options(**fields: Any) -> pb.ExplainRequest:
@@ -49,6 +56,26 @@ def test_texts_that_are_not(text: str) -> None:
             classify(custom_labels=["a", "", "a"]),
             ["sequence_classification.custom_labels[1]", "sequence_classification.custom_labels[2]"],
         ),
+        (other(PAIR, text1="t", text2=" "), [f"{PAIR}.text2"]),
+        (
+            other(PAIR, text2="x" * 11, targets=[{"label": {}}], custom_labels=[""]),
+            [f"{PAIR}.text1", f"{PAIR}.text2", f"{PAIR}.targets[0].label", f"{PAIR}.custom_labels[0]"],
+        ),
+        (
+            other(MULTI, text="t", labels=[{"index": 0}, {}, {"name": ""}]),
+            [f"{MULTI}.labels[1]", f"{MULTI}.labels[2].name"],
+        ),
+        (other(MULTI, text="t", labels=[{"index": 0}] * 1001), [f"{MULTI}.labels"]),
+        (other(ZERO, text="t"), [f"{ZERO}.labels"]),
+        (other(ZERO, text="t", labels=["x"] * 1001), [f"{ZERO}.labels"]),
+        (other(ZERO, text="", labels=["x", ""]), [f"{ZERO}.text", f"{ZERO}.labels[1]"]),
+        (other(ZERO, text="t", labels=["x"], hypothesis_template=""), [f"{ZERO}.hypothesis_template"]),
+        (other(ZERO, text="t", labels=["x"], hypothesis_template="{}{}"), [f"{ZERO}.hypothesis_template"]),
+        (
+            other(ZERO, text="t", labels=["x"], hypothesis_template="{}" + "b" * 9),
+            [f"{ZERO}.hypothesis_template"],
+        ),
+        (other(ZERO, text="t", labels=["x"] * 1000, hypothesis_template="{}"), []),
         (options(convention=9), ["options.convention"]),
         (options(output_space=9), ["options.output_space"]),
         (options(embedding_layer=-1), ["options.embedding_layer"]),

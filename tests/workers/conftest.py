@@ -29,12 +29,12 @@ def one_thread() -> None:
 @pytest.fixture(scope="session")
 def load_zoo(zoo_model: ZooModel) -> LoadZoo:
     """A zoo model in memory, probed."""
-    loaded: dict[tuple[str, int], LoadedModel] = {}
+    loaded: dict[str, LoadedModel] = {}
 
-    def load(name: str, num_labels: int = 3) -> LoadedModel:
-        key = (name, num_labels)
+    def load(name: str, num_labels: int = 3, labels: tuple[str, ...] = ()) -> LoadedModel:
+        key = str(zoo_model(name, num_labels, labels))
         if key not in loaded:
-            source = ModelSource(name=name, source=str(zoo_model(name, num_labels)))
+            source = ModelSource(name=name, source=key)
             loaded[key] = probed(load_model(source, "cpu"))
         return loaded[key]
 

@@ -10,9 +10,10 @@ from transformers import AutoTokenizer, BertConfig, BertForSequenceClassificatio
 
 from ligserve.internal.v1.frames_pb2 import ModelSource
 from ligserve.server.workers.description import describe
+from ligserve.server.workers.models.loaded import LoadedModel
 from ligserve.server.workers.models.loading import ModelLoadError, load_model
 from ligserve.v1 import explanation_pb2 as pb
-from tests.conftest import ZooModel
+from tests.conftest import NLI_LABELS, ODD_NLI_LABELS, ZooModel
 from tests.workers.conftest import LoadZoo
 from tests.zoo import ARCHITECTURES
 
@@ -127,10 +128,32 @@ def test_a_model_describes_itself(load_zoo: LoadZoo) -> None:
     assert (model.architecture, model.model_type) == ("BertForSequenceClassification", "bert")
     assert list(model.labels) == ["CLASS_0", "CLASS_1", "CLASS_2"]
     assert model.num_logits == 3
-    (support,) = model.explainers
+    support = model.explainers[0]
     assert support.explainer == "sequence_classification"
     assert list(support.conventions) == [pb.CONVENTION_LIBRARY, pb.CONVENTION_FAITHFUL]
     assert list(support.embedding_layers) == [pb.EMBEDDING_LAYER_WORD, pb.EMBEDDING_LAYER_POSITION]
     assert list(support.baselines) == ["pad_token", "mask_token", "unknown_token", "zero_embedding"]
     assert list(describe(load_zoo("deberta-v2")).explainers[0].embedding_layers) == [pb.EMBEDDING_LAYER_WORD]
     assert "mask_token" not in describe(load_zoo("gpt2")).explainers[0].baselines
+
+
+def supported(model: LoadedModel) -> dict[str, list["pb.Convention.ValueType"]]:
+    return {each.explainer: list(each.conventions) for each in describe(model).explainers}
+
+
+def test_a_model_lists_what_its_head_supports(load_zoo: LoadZoo) -> None:
+    both = [pb.CONVENTION_LIBRARY, pb.CONVENTION_FAITHFUL]
+    plain = ("sequence_classification", "pairwise_sequence_classification", "multi_label_classification")
+    assert supported(load_zoo("bert")) == dict.fromkeys(plain, both)
+    assert supported(load_zoo("bert", 1)) == dict.fromkeys(plain[:2], both), "one logit, no choice of labels"
+    nli = supported(load_zoo("bert", labels=NLI_LABELS))
+    assert nli == dict.fromkeys([*plain, "zero_shot_classification"], both)
+
+
+def test_a_model_says_what_is_refused_and_why(load_zoo: LoadZoo) -> None:
+    odd = describe(load_zoo("bert", labels=ODD_NLI_LABELS)).explainers[-1]
+    assert list(odd.conventions) == [pb.CONVENTION_FAITHFUL]
+    assert list(odd.refusals) == ["LIBRARY: no label is spelt 'entailment' or 'ENTAILMENT'"]
+    refused = {name for name in ARCHITECTURES if load_zoo(name).library_pair_refusal}
+    assert refused == {"gpt2", "mpnet"}, "mpnet has two separators, of which the library knows nothing"
+    assert not any(load_zoo(name).faithful_pair_refusal for name in ARCHITECTURES)

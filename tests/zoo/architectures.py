@@ -7,7 +7,14 @@ from typing import Any
 import transformers as tf
 from transformers import PreTrainedConfig
 
-from tests.zoo.tokenizers import TokenizerMaker, bare_byte_level, byte_level, unigram, wordpiece
+from tests.zoo.tokenizers import (
+    TokenizerMaker,
+    bare_byte_level,
+    byte_level,
+    byte_level_pairs,
+    unigram,
+    wordpiece,
+)
 
 
 @dataclass(frozen=True)
@@ -44,10 +51,10 @@ ARCHITECTURES = {
     for architecture in (
         Architecture("bert", tf.BertConfig, wordpiece, _SMALL),
         Architecture("distilbert", tf.DistilBertConfig, wordpiece, _DISTIL),
-        Architecture("roberta", tf.RobertaConfig, byte_level, {**_SMALL, "type_vocab_size": 1}),
+        Architecture("roberta", tf.RobertaConfig, byte_level_pairs, {**_SMALL, "type_vocab_size": 1}),
         Architecture("electra", tf.ElectraConfig, wordpiece, {**_SMALL, "embedding_size": 16}),
         Architecture("albert", tf.AlbertConfig, unigram, {**_SMALL, "embedding_size": 16}),
-        Architecture("mpnet", tf.MPNetConfig, byte_level, _SMALL),
+        Architecture("mpnet", tf.MPNetConfig, byte_level_pairs, _SMALL),
         Architecture("deberta-v2", tf.DebertaV2Config, unigram, {**_SMALL, **_DEBERTA}),
         Architecture("gpt2", tf.GPT2Config, bare_byte_level, _GPT2),
         Architecture("modernbert", tf.ModernBertConfig, byte_level, {**_SMALL, **_MODERN}),

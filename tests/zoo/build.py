@@ -1,5 +1,6 @@
 """From an architecture to a directory that `ligserve serve --model` takes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -16,16 +17,24 @@ INITIALIZER_RANGE = 0.15
 LOGIT_SPREAD = 1.0
 
 
-def build_model(architecture: Architecture, directory: Path, *, num_labels: int = 3, seed: int = 7) -> Path:
+def build_model(
+    architecture: Architecture,
+    directory: Path,
+    *,
+    num_labels: int = 3,
+    labels: Sequence[str] | None = None,
+    seed: int = 7,
+) -> Path:
     """Write a classifier with random weights and its tokenizer; returns the directory."""
+    names_of_labels = labels or [f"CLASS_{index}" for index in range(num_labels)]
     tokenizer = architecture.tokenizer()
     names = ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id")
     config = architecture.config(
         vocab_size=len(tokenizer),
         num_labels=num_labels,
         initializer_range=INITIALIZER_RANGE,
-        id2label={index: f"CLASS_{index}" for index in range(num_labels)},
-        label2id={f"CLASS_{index}": index for index in range(num_labels)},
+        id2label=dict(enumerate(names_of_labels)),
+        label2id={label: index for index, label in enumerate(names_of_labels)},
         **architecture.settings,
         **{name: getattr(tokenizer, name) for name in names if getattr(tokenizer, name) is not None},
     )

@@ -27,13 +27,13 @@ def wordpiece() -> PreTrainedTokenizerFast:
 
 
 def byte_level() -> PreTrainedTokenizerFast:
-    """RoBERTa's kind: byte-level BPE, <s> text </s>."""
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    tokenizer = _byte_level_bpe(special)
-    _frame(tokenizer, "<s>", "</s>", types=False)
-    names = {"bos_token": "<s>", "cls_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>"}
-    names |= {"sep_token": "</s>", "unk_token": "<unk>", "mask_token": "<mask>"}
-    return _wrapped(tokenizer, names, ["input_ids", "attention_mask"])
+    """ModernBERT's kind: byte-level BPE, <s> text </s>, one separator between two texts."""
+    return _byte_level(separators=1)
+
+
+def byte_level_pairs() -> PreTrainedTokenizerFast:
+    """RoBERTa's kind: as `byte_level`, with two separators between two texts."""
+    return _byte_level(separators=2)
 
 
 def bare_byte_level() -> PreTrainedTokenizerFast:
@@ -64,6 +64,15 @@ def unigram() -> PreTrainedTokenizerFast:
 TokenizerMaker = Callable[[], PreTrainedTokenizerFast]
 
 
+def _byte_level(separators: int) -> PreTrainedTokenizerFast:
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    tokenizer = _byte_level_bpe(special)
+    _frame(tokenizer, "<s>", "</s>", types=False, separators=separators)
+    names = {"bos_token": "<s>", "cls_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>"}
+    names |= {"sep_token": "</s>", "unk_token": "<unk>", "mask_token": "<mask>"}
+    return _wrapped(tokenizer, names, ["input_ids", "attention_mask"])
+
+
 def _byte_level_bpe(special: list[str]) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -76,11 +85,11 @@ def _byte_level_bpe(special: list[str]) -> Tokenizer:
     return tokenizer
 
 
-def _frame(tokenizer: Tokenizer, first: str, last: str, *, types: bool) -> None:
+def _frame(tokenizer: Tokenizer, first: str, last: str, *, types: bool, separators: int = 1) -> None:
     second = "$B:1" if types else "$B"
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{first} $A {last}",
-        pair=f"{first} $A {last} {second} {last}" + (":1" if types else ""),
+        pair=f"{first} $A {' '.join([last] * separators)} {second} {last}" + (":1" if types else ""),
         special_tokens=[(first, tokenizer.token_to_id(first)), (last, tokenizer.token_to_id(last))],
     )
 

@@ -56,7 +56,9 @@ class _OutputSpaceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OutputSpa
     OUTPUT_SPACE_UNSPECIFIED: _OutputSpace.ValueType  # 0
     """Default: PROBABILITY."""
     OUTPUT_SPACE_PROBABILITY: _OutputSpace.ValueType  # 1
-    """Softmax of the logits, or the sigmoid of a single logit; 0 to 1."""
+    """Softmax of the logits; the sigmoid of a single logit, or of each logit in multi-label
+    classification; 0 to 1.
+    """
     OUTPUT_SPACE_LOG_ODDS: _OutputSpace.ValueType  # 2
     """log(p / (1 - p)) of that probability, in nats."""
     OUTPUT_SPACE_LOGIT: _OutputSpace.ValueType  # 3
@@ -68,7 +70,9 @@ class OutputSpace(_OutputSpace, metaclass=_OutputSpaceEnumTypeWrapper):
 OUTPUT_SPACE_UNSPECIFIED: OutputSpace.ValueType  # 0
 """Default: PROBABILITY."""
 OUTPUT_SPACE_PROBABILITY: OutputSpace.ValueType  # 1
-"""Softmax of the logits, or the sigmoid of a single logit; 0 to 1."""
+"""Softmax of the logits; the sigmoid of a single logit, or of each logit in multi-label
+classification; 0 to 1.
+"""
 OUTPUT_SPACE_LOG_ODDS: OutputSpace.ValueType  # 2
 """log(p / (1 - p)) of that probability, in nats."""
 OUTPUT_SPACE_LOGIT: OutputSpace.ValueType  # 3
@@ -237,7 +241,9 @@ class PairwiseSequenceClassification(_message.Message):
     text2: _builtins.str
     """Second text, not empty."""
     flip_sign: _builtins.bool
-    """Multiply scores by -1 for a model with a single logit; no effect on others. Default: false."""
+    """For a model with a single logit, explain the opposite: 1 - probability, or the logit times -1.
+    That multiplies every score by -1. No effect on other models. Default: false.
+    """
     @_builtins.property
     def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClassTarget]:
         """What to explain. 0 to 64. Default: the predicted class."""
@@ -276,7 +282,9 @@ class MultiLabelClassification(_message.Message):
     """The text, not empty."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClassReference]:
-        """The labels to explain. Default: every label of the model."""
+        """The labels to explain; all share their forward passes. 0 to 1000. Default: every label of the
+        model.
+        """
 
     @_builtins.property
     def custom_labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -313,9 +321,14 @@ class ZeroShotClassification(_message.Message):
     hypothesis_template: _builtins.str
     """The hypothesis with one "{}" for the label. Default: "this text is about {} ."."""
     include_hypothesis: _builtins.bool
-    """Return scores of the hypothesis' tokens too. Default: false."""
+    """Whether the caller will show the scores of the hypothesis' tokens too. They are sent in any case,
+    since all scores together add up; segments tell them apart. Default: false.
+    """
     multi_label: _builtins.bool
-    """Judge each label by itself rather than by a softmax over all labels. Default: false."""
+    """Judge each label by itself (entailment against contradiction) rather than by a softmax over all
+    labels. No effect in the LIBRARY convention, which explains entailment among all the model's
+    classes, label by label. Default: false.
+    """
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The candidate labels, 1 to 1000."""

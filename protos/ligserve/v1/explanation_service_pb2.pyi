@@ -168,7 +168,7 @@ class ExplainResponse(_message.Message):
 
     @_builtins.property
     def estimates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Estimate]:
-        """The final estimate of every target and window, each with all of its tokens."""
+        """The final estimate of every target in each of its windows, each with all of its tokens."""
 
     @_builtins.property
     def summary(self) -> Global___Summary:
@@ -320,7 +320,9 @@ class Header(_message.Message):
 
     @_builtins.property
     def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Window]:
-        """The pieces of the input, each with its tokens; one unless the input was long."""
+        """The pieces of the input, each with its tokens; one unless the input was long. In zero-shot
+        classification one for each label: the text with that label's hypothesis.
+        """
 
     @_builtins.property
     def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Target]:
@@ -489,8 +491,13 @@ class Window(_message.Message):
 
     INDEX_FIELD_NUMBER: _builtins.int
     TOKENS_FIELD_NUMBER: _builtins.int
+    HYPOTHESIS_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Position of the window, from 0."""
+    hypothesis: _builtins.str
+    """For zero-shot classification: the hypothesis, which segment 1 of the tokens points into. Unset:
+    every segment is a text of the request.
+    """
     @_builtins.property
     def tokens(self) -> Global___Tokens:
         """The tokens that the model sees, special tokens included."""
@@ -500,12 +507,15 @@ class Window(_message.Message):
         *,
         index: _builtins.int = ...,
         tokens: Global___Tokens | None = ...,
+        hypothesis: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_hypothesis", b"_hypothesis", "hypothesis", b"hypothesis", "tokens", b"tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_hypothesis", b"_hypothesis", "hypothesis", b"hypothesis", "index", b"index", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__hypothesis: _TypeAlias = _typing.Literal["hypothesis"]  # noqa: Y015
+    _WhichOneofArgType__hypothesis: _TypeAlias = _typing.Literal["_hypothesis", b"_hypothesis"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hypothesis) -> _WhichOneofReturnType__hypothesis | None: ...
 
 Global___Window: _TypeAlias = Window  # noqa: Y015
 
@@ -582,6 +592,7 @@ class Target(_message.Message):
     OUTPUT_SPACE_FIELD_NUMBER: _builtins.int
     ANSWER_END_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     class_index: _builtins.int
     """Position of the class that is explained."""
     class_label: _builtins.str
@@ -596,6 +607,10 @@ class Target(_message.Message):
     """Which end of an answer, for question answering."""
     token: _builtins.int
     """Position of the token whose label is explained, for token classification."""
+    window: _builtins.int
+    """The only window that this target is about, for zero-shot classification. Unset: it is about
+    every window.
+    """
     def __init__(
         self,
         *,
@@ -606,10 +621,11 @@ class Target(_message.Message):
         output_space: _explanation_pb2.OutputSpace.ValueType = ...,
         answer_end: Global___AnswerEnd.ValueType = ...,
         token: _builtins.int | None = ...,
+        window: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "answer_end", b"answer_end", "class_index", b"class_index", "class_label", b"class_label", "output_space", b"output_space", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "answer_end", b"answer_end", "class_index", b"class_index", "class_label", b"class_label", "output_space", b"output_space", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__token: _TypeAlias = _typing.Literal["token"]  # noqa: Y015
     _WhichOneofArgType__token: _TypeAlias = _typing.Literal["_token", b"_token"]  # noqa: Y015
@@ -617,12 +633,16 @@ class Target(_message.Message):
     _WhichOneofArgType__versus_index: _TypeAlias = _typing.Literal["_versus_index", b"_versus_index"]  # noqa: Y015
     _WhichOneofReturnType__versus_label: _TypeAlias = _typing.Literal["versus_label"]  # noqa: Y015
     _WhichOneofArgType__versus_label: _TypeAlias = _typing.Literal["_versus_label", b"_versus_label"]  # noqa: Y015
+    _WhichOneofReturnType__window: _TypeAlias = _typing.Literal["window"]  # noqa: Y015
+    _WhichOneofArgType__window: _TypeAlias = _typing.Literal["_window", b"_window"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__token) -> _WhichOneofReturnType__token | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__versus_index) -> _WhichOneofReturnType__versus_index | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__versus_label) -> _WhichOneofReturnType__versus_label | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__window) -> _WhichOneofReturnType__window | None: ...
 
 Global___Target: _TypeAlias = Target  # noqa: Y015
 

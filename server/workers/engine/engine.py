@@ -25,16 +25,19 @@ class Engine:
     """
 
     def __init__(self, token_budget: int = 0) -> None:
-        self._inbox: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Sequence[Path] | None] = queue.SimpleQueue()
         self._scheduler = Scheduler(token_budget or DEFAULT_TOKEN_BUDGET)
         self._closed = False
         self._batch_seconds = 0.0
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
-    def submit(self, path: Path) -> None:
-        """Take a path in; its listener hears of everything that follows. From any thread."""
-        self._inbox.put(path)
+    def submit(self, *paths: Path) -> None:
+        """Take paths in; their listeners hear of everything that follows. From any thread.
+
+        Paths that are submitted together are all predicted before a point of any of them is computed.
+        """
+        self._inbox.put(paths)
 
     def close(self) -> None:
         """Stop after the batch at hand; unfinished paths are forgotten."""
@@ -56,13 +59,14 @@ class Engine:
         wait = not len(self._scheduler)
         while True:
             try:
-                path = self._inbox.get(block=wait)
+                paths = self._inbox.get(block=wait)
             except queue.Empty:
                 return
-            if path is None:
+            if paths is None:
                 self._closed = True
                 return
-            self._prepare(path)
+            for path in paths:
+                self._prepare(path)
             wait = wait and not len(self._scheduler)
 
     def _prepare(self, path: Path) -> None:

@@ -1,6 +1,6 @@
 """What is explained: one scalar function of a classifier's logits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -21,11 +21,16 @@ class ClassOutput:
         class_index: position of the class, 0 to C - 1.
         versus_index: position of the class it is compared with, None for none.
         space: the function of the logits.
+        among: the classes that share out the probability; None: all of them. The class alone: the sigmoid of
+            its logit, whatever the others are.
+        flipped: whether the opposite is explained: 1 - p of a single logit, its log-odds or logit times -1.
     """
 
     class_index: int
     versus_index: int | None
     space: "pb.OutputSpace.ValueType"
+    among: tuple[int, ...] | None = None
+    flipped: bool = False
 
     def noise(self, logits: Tensor) -> Tensor:
         """(B, C) logits to (B,): how far the value may move by rounding inside the model.
@@ -33,16 +38,22 @@ class ClassOutput:
         Every logit may be off by ROUNDING x (1 + the largest |logit|); that, times how steeply the value
         depends on the logits (the sum of its |derivatives|), is how far the value may be off.
         """
-        slope, value = _SLOPES[self.space](logits, self.class_index), self(logits).abs()
+        slope, value = self._of(_SLOPES, logits, self.class_index), self(logits).abs()
         if self.versus_index is not None:
-            slope = slope + _SLOPES[self.space](logits, self.versus_index)
+            slope = slope + self._of(_SLOPES, logits, self.versus_index)
         return ROUNDING * (slope * (1 + logits.abs().amax(dim=1)) + value / 8)
 
     def __call__(self, logits: Tensor) -> Tensor:
         """(B, C) logits to (B,) values."""
-        output = _SPACES[self.space]
-        value = output(logits, self.class_index)
-        return value if self.versus_index is None else value - output(logits, self.versus_index)
+        value = self._of(_SPACES, logits, self.class_index)
+        return value if self.versus_index is None else value - self._of(_SPACES, logits, self.versus_index)
+
+    def _of(self, functions: "FunctionsOfLogits", logits: Tensor, index: int) -> Tensor:
+        """The function of this output's space, for one class among those that count."""
+        signed = -logits if self.flipped else logits
+        if self.among is None:
+            return functions[self.space](signed, index)
+        return functions[self.space](signed[:, list(self.among)], self.among.index(index))
 
 
 def probabilities(logits: Tensor) -> Tensor:
@@ -79,12 +90,14 @@ def _logit_slope(logits: Tensor, index: int) -> Tensor:
     return torch.ones_like(logits[:, 0])
 
 
-_SLOPES: dict["pb.OutputSpace.ValueType", Callable[[Tensor, int], Tensor]] = {
+FunctionsOfLogits = Mapping["pb.OutputSpace.ValueType", Callable[[Tensor, int], Tensor]]
+
+_SLOPES: FunctionsOfLogits = {
     pb.OUTPUT_SPACE_PROBABILITY: _probability_slope,
     pb.OUTPUT_SPACE_LOG_ODDS: _log_odds_slope,
     pb.OUTPUT_SPACE_LOGIT: _logit_slope,
 }
-_SPACES: dict["pb.OutputSpace.ValueType", Callable[[Tensor, int], Tensor]] = {
+_SPACES: FunctionsOfLogits = {
     pb.OUTPUT_SPACE_PROBABILITY: _probability,
     pb.OUTPUT_SPACE_LOG_ODDS: _log_odds,
     pb.OUTPUT_SPACE_LOGIT: _logit,

@@ -21,6 +21,7 @@ class ClassTargets:
         targets: as asked for; none means the predicted class.
         space: the output space of all of them.
         field: the request's field that holds the targets, for error messages.
+        flipped: whether a single logit's opposite is explained.
 
     Raises:
         InvalidArgumentError: a class that the model does not have.
@@ -32,9 +33,12 @@ class ClassTargets:
         targets: Sequence[explanation_pb2.ClassTarget],
         space: "explanation_pb2.OutputSpace.ValueType",
         field: str,
+        *,
+        flipped: bool = False,
     ) -> None:
         self._labels = labels
         self._space = space
+        self._flipped = flipped and len(labels) == 1
         asked = targets or [explanation_pb2.ClassTarget()]
         self._asked = [
             (self._class(target, "label", path), self._class(target, "versus", path))
@@ -45,20 +49,18 @@ class ClassTargets:
         """What is explained, now that the model's output for the input, (C,), is known."""
         predicted = int(logits.argmax())
         return [
-            ClassOutput(predicted if label is None else label, versus, self._space)
+            ClassOutput(predicted if label is None else label, versus, self._space, flipped=self._flipped)
             for label, versus in self._asked
         ]
 
-    def prediction(self, logits: Tensor) -> explanation_service_pb2.Prediction:
-        """The prediction that (C,) logits make."""
-        predicted = int(logits.argmax())
-        return explanation_service_pb2.Prediction(
-            labels=self._labels,
-            probabilities=probabilities(logits[None])[0].tolist(),
-            logits=logits.tolist(),
-            predicted_index=predicted,
-            predicted_label=self._labels[predicted],
-        )
+    @property
+    def count(self) -> int:
+        """Number of targets."""
+        return len(self._asked)
+
+    def prediction(self, logits: Sequence[Tensor]) -> explanation_service_pb2.Prediction:
+        """The prediction that the (C,) logits of the only path make."""
+        return prediction_of(self._labels, logits[0], probabilities(logits[0][None])[0])
 
     def described(self, output: ClassOutput) -> explanation_service_pb2.Target:
         """A target as the header shows it."""
@@ -78,24 +80,46 @@ class ClassTargets:
         """Position of the class that a target's field means; None where it is not set."""
         if not target.HasField(name):
             return None
-        return self._index(target.label if name == "label" else target.versus, f"{path}.{name}")
+        reference = target.label if name == "label" else target.versus
+        return class_index(self._labels, reference, f"{path}.{name}")
 
-    def _index(self, reference: explanation_pb2.ClassReference, field: str) -> int:
-        if reference.WhichOneof("reference") == "index":
-            if reference.index < len(self._labels):
-                return reference.index
-            problem = f"there is no class {reference.index}"
-        else:
-            if reference.name in self._labels:
-                return self._labels.index(reference.name)
-            problem = f"there is no class '{reference.name}'"
-        violation = FieldViolation(field, f"{problem}; the classes are {self._listing()}")
-        raise InvalidArgumentError([violation], reason="UNKNOWN_CLASS")
 
-    def _listing(self) -> str:
-        shown = [f"{index} {label}" for index, label in enumerate(self._labels[:_LISTED_CLASSES])]
-        more = len(self._labels) - len(shown)
-        return ", ".join(shown) + (f" and {more} more" if more else "")
+def class_index(labels: Sequence[str], reference: explanation_pb2.ClassReference, field: str) -> int:
+    """Position of the class that a reference means.
+
+    Raises:
+        InvalidArgumentError: the model has no such class.
+    """
+    if reference.WhichOneof("reference") == "index":
+        if reference.index < len(labels):
+            return reference.index
+        problem = f"there is no class {reference.index}"
+    else:
+        if reference.name in labels:
+            return labels.index(reference.name)
+        problem = f"there is no class '{reference.name}'"
+    violation = FieldViolation(field, f"{problem}; the classes are {_listing(labels)}")
+    raise InvalidArgumentError([violation], reason="UNKNOWN_CLASS")
+
+
+def prediction_of(
+    labels: Sequence[str], logits: Tensor, chances: Tensor
+) -> explanation_service_pb2.Prediction:
+    """A prediction as the header shows it, from (C,) logits and probabilities."""
+    predicted = int(logits.argmax())
+    return explanation_service_pb2.Prediction(
+        labels=labels,
+        probabilities=chances.tolist(),
+        logits=logits.tolist(),
+        predicted_index=predicted,
+        predicted_label=labels[predicted],
+    )
+
+
+def _listing(labels: Sequence[str]) -> str:
+    shown = [f"{index} {label}" for index, label in enumerate(labels[:_LISTED_CLASSES])]
+    more = len(labels) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def chosen_labels(model_labels: Sequence[str], custom: Sequence[str], field: str) -> Sequence[str]:

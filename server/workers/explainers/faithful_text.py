@@ -1,9 +1,17 @@
 """FAITHFUL: exactly the inputs that the tokenizer gives the deployed model."""
 
+from collections.abc import Sequence
+
 import torch
 
 from ligserve.server.workers.explainers.offsets import without_outer_space
-from ligserve.server.workers.explainers.text_input import TextInput, check_length, id_tensor, token_table
+from ligserve.server.workers.explainers.text_input import (
+    SourceText,
+    TextInput,
+    check_length,
+    id_tensor,
+    token_table,
+)
 from ligserve.server.workers.models.loaded import LoadedModel, RowInputs
 
 
@@ -19,12 +27,35 @@ def faithful_input(model: LoadedModel, text: str, field: str, baseline_token: in
     Raises:
         InvalidArgumentError: the text has no tokens, or too many.
     """
-    encoding = model.tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True)
+    return _input(model, [SourceText(text, field)], baseline_token)
+
+
+def faithful_pair(
+    model: LoadedModel, first: SourceText, second: SourceText, baseline_token: int
+) -> TextInput:
+    """The row of `model(**tokenizer(text1, text2))`; arguments as in `faithful_input`.
+
+    Raises:
+        InvalidArgumentError: a text has no tokens, or the pair has too many.
+    """
+    return _input(model, [first, second], baseline_token)
+
+
+def _input(model: LoadedModel, sources: Sequence[SourceText], baseline_token: int) -> TextInput:
+    texts = [source.text for source in sources]
+    encoding = model.tokenizer(*texts, return_offsets_mapping=True, return_special_tokens_mask=True)
     ids, special = encoding["input_ids"], [bool(flag) for flag in encoding["special_tokens_mask"]]
-    check_length(model, field, len(ids), len(ids) - sum(special))
+    of = encoding.sequence_ids(0)
+    contents = [
+        sum(number == sequence and not skip for sequence, skip in zip(of, special, strict=True))
+        for number in range(len(texts))
+    ]
+    check_length(model, sources, len(ids), contents)
     names = [name for name in model.tokenizer.model_input_names if name in model.parameters]
     row = {name: id_tensor(encoding[name]) for name in names}
-    tokens = token_table(model, encoding, lambda start, end: without_outer_space(text, start, end))
+    tokens = token_table(
+        model, encoding, lambda number, start, end: without_outer_space(texts[number], start, end)
+    )
     return TextInput(row, _baseline_row(model, row, special, baseline_token), row, tokens)
 
 

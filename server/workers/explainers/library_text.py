@@ -3,11 +3,19 @@
 Source: transformers_interpret/explainer.py and explainers/text/sequence_classification.py of that release.
 """
 
+from collections.abc import Sequence
+
 import torch
 
 from ligserve.server.errors import FailedPreconditionError
 from ligserve.server.workers.explainers.offsets import CleanedText, clean_text, without_outer_space
-from ligserve.server.workers.explainers.text_input import TextInput, check_length, id_tensor, token_table
+from ligserve.server.workers.explainers.text_input import (
+    SourceText,
+    TextInput,
+    check_length,
+    id_tensor,
+    token_table,
+)
 from ligserve.server.workers.models.loaded import LoadedModel, RowInputs
 
 # Model types to which the library gives neither position ids nor token types.
@@ -36,20 +44,20 @@ def library_input(model: LoadedModel, text: str, field: str, baseline_token: int
     encoding = model.tokenizer(cleaned.text, return_offsets_mapping=True, return_special_tokens_mask=True)
     ids: list[int] = encoding["input_ids"]
     text_length = len(model.tokenizer.encode(cleaned.text, add_special_tokens=False))
-    check_length(model, field, len(ids), text_length)
-    row = _row(model, id_tensor(ids), separator=text_length)
+    check_length(model, [SourceText(text, field)], len(ids), [text_length])
+    row = library_row(model, ids, separator=text_length)
     return TextInput(
         row=row,
         baseline_row=_baseline_row(model, row, text_length, baseline_token),
-        prediction_row={name: row[name] for name in ("input_ids", "attention_mask")},
-        tokens=token_table(model, encoding, lambda start, end: _span(text, cleaned, start, end)),
+        prediction_row=bare_row(row),
+        tokens=token_table(model, encoding, lambda _, start, end: cleaned_span(text, cleaned, start, end)),
     )
 
 
-def _row(model: LoadedModel, ids: torch.Tensor, separator: int) -> RowInputs:
+def library_row(model: LoadedModel, ids: Sequence[int], separator: int) -> RowInputs:
     """Type 0 up to and including index `separator`, 1 after it; positions 0 to T - 1."""
     steps = torch.arange(len(ids))
-    row = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    row = {"input_ids": id_tensor(ids), "attention_mask": torch.ones_like(steps)}
     if library_accepts(model, "token_type_ids"):
         row["token_type_ids"] = (steps > separator).long()
     if library_accepts(model, "position_ids"):
@@ -57,24 +65,54 @@ def _row(model: LoadedModel, ids: torch.Tensor, separator: int) -> RowInputs:
     return row
 
 
-def _baseline_row(model: LoadedModel, row: RowInputs, text_length: int, token: int) -> RowInputs:
+def bare_row(row: RowInputs) -> RowInputs:
+    """What the library predicts the class from: it passes the model nothing but ids."""
+    return {name: row[name] for name in ("input_ids", "attention_mask")}
+
+
+def library_baseline_row(row: RowInputs, baseline_ids: Sequence[int]) -> RowInputs:
+    """The row with other ids, and the library's zeros for types and positions.
+
+    Raises:
+        FailedPreconditionError: the library's baseline has another length than its input.
+    """
     ids = row["input_ids"]
-    middle = torch.full((text_length,), token, dtype=torch.long)
-    baseline_ids = middle
-    if len(ids) != text_length:
-        tokenizer = model.tokenizer
-        first = tokenizer.cls_token_id if tokenizer.cls_token_id is not None else tokenizer.bos_token_id
-        last = tokenizer.sep_token_id if tokenizer.sep_token_id is not None else tokenizer.eos_token_id
-        if first is None or last is None or len(ids) != text_length + 2:
-            raise FailedPreconditionError(
-                "transformers-interpret has no baseline for this tokenizer's special tokens; "
-                "ask for the FAITHFUL convention",
-                reason="LIBRARY_CONVENTION_UNSUPPORTED",
-            )
-        baseline_ids = torch.cat([id_tensor([first]), middle, id_tensor([last])])
+    if len(ids) != len(baseline_ids):
+        raise _no_baseline()
     zeros = {name: torch.zeros_like(ids) for name in ("token_type_ids", "position_ids") if name in row}
-    return {**row, **zeros, "input_ids": baseline_ids}
+    return {**row, **zeros, "input_ids": id_tensor(baseline_ids)}
 
 
-def _span(text: str, cleaned: CleanedText, start: int, end: int) -> tuple[int, int]:
+def frame_tokens(model: LoadedModel) -> tuple[int, int]:
+    """The ids that the library puts at a baseline's start and after each of its texts.
+
+    Raises:
+        FailedPreconditionError: the tokenizer has no such tokens.
+    """
+    tokenizer = model.tokenizer
+    first = tokenizer.cls_token_id if tokenizer.cls_token_id is not None else tokenizer.bos_token_id
+    last = tokenizer.sep_token_id if tokenizer.sep_token_id is not None else tokenizer.eos_token_id
+    if first is None or last is None:
+        raise _no_baseline()
+    return first, last
+
+
+def _baseline_row(model: LoadedModel, row: RowInputs, text_length: int, token: int) -> RowInputs:
+    middle = [token] * text_length
+    if len(row["input_ids"]) == text_length:
+        return library_baseline_row(row, middle)
+    first, last = frame_tokens(model)
+    return library_baseline_row(row, [first, *middle, last])
+
+
+def _no_baseline() -> FailedPreconditionError:
+    return FailedPreconditionError(
+        "transformers-interpret has no baseline for this tokenizer's special tokens; "
+        "ask for the FAITHFUL convention",
+        reason="LIBRARY_CONVENTION_UNSUPPORTED",
+    )
+
+
+def cleaned_span(text: str, cleaned: CleanedText, start: int, end: int) -> tuple[int, int]:
+    """The slice of the caller's text for a slice of its cleaned form."""
     return without_outer_space(text, *cleaned.original_span(start, end))

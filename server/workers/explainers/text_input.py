@@ -38,14 +38,26 @@ def id_tensor(ids: Sequence[int]) -> torch.Tensor:
     return torch.tensor(ids, dtype=torch.long)
 
 
-def token_table(
-    model: LoadedModel, encoding: BatchEncoding, span: Callable[[int, int], tuple[int, int]]
-) -> pb.Tokens:
-    """The tokens of an encoding with offsets; `span` takes the encoding's offsets to the caller's text."""
+@dataclass(frozen=True)
+class SourceText:
+    """A text of the caller's, and the request's field that it is in, for error messages."""
+
+    text: str
+    field: str
+
+
+# From a text's number and a token's offsets in the encoding to offsets in the caller's text.
+Span = Callable[[int, int, int], tuple[int, int]]
+
+
+def token_table(model: LoadedModel, encoding: BatchEncoding, span: Span) -> pb.Tokens:
+    """The tokens of an encoding of one text or two, with offsets into the text that each is from."""
     special = [bool(flag) for flag in encoding["special_tokens_mask"]]
+    segments = _segments(encoding.sequence_ids(0))
+    offsets = zip(segments, encoding["offset_mapping"], strict=True)
     spans = [
-        (0, 0) if skip else span(start, end)
-        for skip, (start, end) in zip(special, encoding["offset_mapping"], strict=True)
+        (0, 0) if skip else span(segment, start, end)
+        for skip, (segment, (start, end)) in zip(special, offsets, strict=True)
     ]
     words = zip(special, encoding.word_ids(0), strict=True)
     return pb.Tokens(
@@ -55,24 +67,45 @@ def token_table(
         ends=[end for _, end in spans],
         words=[-1 if skip or word is None else word for skip, word in words],
         special=special,
-        segments=[0] * len(special),
+        segments=segments,
     )
 
 
-def check_length(model: LoadedModel, field: str, length: int, content: int) -> None:
+def _segments(sequence_ids: Sequence[int | None]) -> list[int]:
+    """The text that each token is from; special tokens go with the text before them."""
+    segments: list[int] = []
+    for sequence in sequence_ids:
+        segments.append(sequence if sequence is not None else (segments[-1] if segments else 0))
+    return segments
+
+
+def check_length(
+    model: LoadedModel, sources: Sequence[SourceText], length: int, contents: Sequence[int]
+) -> None:
     """Refuse what the model cannot take.
 
+    Args:
+        model: the model.
+        sources: the texts of the row.
+        length: tokens of the row, special tokens included.
+        contents: tokens of each text, special tokens left out.
+
     Raises:
-        InvalidArgumentError: no token of the text is left, or there are too many.
+        InvalidArgumentError: no token of a text is left, or there are too many.
     """
-    if content == 0:
-        raise InvalidArgumentError([FieldViolation(field, "the tokenizer finds no token in it")])
+    empty = [source.field for source, content in zip(sources, contents, strict=True) if content == 0]
+    if empty:
+        raise InvalidArgumentError(
+            [FieldViolation(field, "the tokenizer finds no token in it") for field in empty]
+        )
     if model.max_tokens and length > model.max_tokens:
+        _, longest = max(zip(contents, (source.field for source in sources), strict=True))
+        has = "has" if len(sources) == 1 else "makes a pair of"
         raise InvalidArgumentError(
             [
                 FieldViolation(
-                    field,
-                    f"has {length} tokens (special tokens included), model '{model.name}' takes at most "
+                    longest,
+                    f"{has} {length} tokens (special tokens included), model '{model.name}' takes at most "
                     f"{model.max_tokens}; shorten the text or send it in parts",
                 )
             ],

@@ -29,6 +29,8 @@ class LoadedModel:
         pads_safely: whether padding leaves a row's logits alone, so that lengths may be mixed.
         library_refusal: why the LIBRARY convention cannot be served; empty where it can.
         faithful_refusal: why the FAITHFUL convention cannot be served; empty where it can.
+        library_pair_refusal: the same for pairs of texts in LIBRARY.
+        faithful_pair_refusal: the same for pairs of texts in FAITHFUL.
     """
 
     name: str
@@ -42,6 +44,8 @@ class LoadedModel:
     pads_safely: bool = True
     library_refusal: str = ""
     faithful_refusal: str = ""
+    library_pair_refusal: str = ""
+    faithful_pair_refusal: str = ""
 
     @property
     def device(self) -> torch.device:

@@ -1,0 +1,54 @@
+"""What every drop-in explainer can tell of its last call."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ligserve.client.explainers.errors import InputIdsNotCalculatedError
+from ligserve.client.rendering.html import COLUMNS, Html, Row, page, table
+from ligserve.client.types.explanation import Explanation
+from ligserve.client.types.inputs import Prediction
+
+NOT_CALCULATED = "Attributions have not yet been calculated. Please call the explainer on text first."
+
+
+class LastAnswer:
+    """The last explanation, and what the explainers of transformers-interpret have in common.
+
+    Attributes:
+        explanation: the last call's explanation with all it holds; None before the first call.
+    """
+
+    def __init__(self) -> None:
+        self.explanation: Explanation | None = None
+
+    @property
+    def input_ids(self) -> list[list[int]]:
+        """Vocabulary ids of the last input, as a batch of one; empty before a call."""
+        if self.explanation is None:
+            return []
+        return [[token.id for token in self.explanation.tokens_of(len(self.explanation.targets) - 1)]]
+
+    def _last(self) -> Explanation:
+        if self.explanation is None:
+            raise InputIdsNotCalculatedError("input_ids have not been created yet. Call the explainer first.")
+        return self.explanation
+
+    def _prediction(self) -> Prediction:
+        prediction = self._last().prediction
+        if prediction is None:
+            raise InputIdsNotCalculatedError("the last answer holds no prediction")
+        return prediction
+
+
+def written(rows: Iterable[Row], path: str | Path | None, columns: Sequence[str] = COLUMNS) -> Html:
+    """A table of rows; written to a file too, where a path is given (".html" is added).
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    html = Html(table(rows, columns))
+    if path:
+        name = str(path)
+        name = name if name.endswith(".html") else f"{name}.html"
+        Path(name).write_text(page(html.data, title="Explanation"), encoding="utf-8")
+    return html

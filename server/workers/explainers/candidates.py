@@ -1,0 +1,90 @@
+"""The candidate labels of a zero-shot request, as targets of an entailment model."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from ligserve.server.workers.engine.outputs import ClassOutput
+from ligserve.server.workers.explainers.classes import prediction_of
+from ligserve.server.workers.explainers.entailment import (
+    contradiction_index,
+    entailment_index,
+    library_entailment_index,
+)
+from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.v1 import explanation_pb2, explanation_service_pb2
+
+
+class Candidates:
+    """What is explained for each candidate label: how far its hypothesis is entailed.
+
+    In FAITHFUL entailment shares the probability with contradiction alone, label by label, as transformers'
+    zero-shot pipeline has it with multi_label=True. In LIBRARY it is the softmax over all the model's
+    classes, and the prediction the sigmoids of the entailment logits over their sum.
+
+    Args:
+        model: an entailment model.
+        labels: the candidates.
+        space: the output space of all of them.
+        library: whether the library's habits are followed.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        labels: Sequence[str],
+        space: "explanation_pb2.OutputSpace.ValueType",
+        *,
+        library: bool,
+    ) -> None:
+        find = library_entailment_index if library else entailment_index
+        entailment = find(model.labels)
+        if entailment is None:
+            raise RuntimeError("a model without an entailment label was not refused")
+        self._labels = labels
+        self._model_labels = model.labels
+        self._library = library
+        self._entailment = entailment
+        self._contradiction = contradiction_index(model.labels, entailment)
+        among = None if library else (self._contradiction, entailment)
+        self._output = ClassOutput(entailment, None, space, among=among)
+
+    def outputs(self, logits: Tensor) -> list[ClassOutput]:
+        """What a candidate's path explains, whatever the (C,) logits are."""
+        return [self._output]
+
+    def described(self, number: int) -> Callable[[ClassOutput], explanation_service_pb2.Target]:
+        """How the header shows the target of a candidate."""
+        return partial(self._target, number)
+
+    def prediction(self, logits: Sequence[Tensor]) -> explanation_service_pb2.Prediction:
+        """The candidates' probabilities, from the (C,) logits of each one's path."""
+        every = torch.stack(list(logits))
+        entailment = every[:, self._entailment]
+        if self._library:
+            chances = torch.sigmoid(entailment)
+            return prediction_of(self._labels, entailment, chances / chances.sum())
+        log_odds = entailment - every[:, self._contradiction]
+        return prediction_of(self._labels, log_odds, torch.sigmoid(log_odds))
+
+    def warnings(self) -> list[explanation_service_pb2.Warning]:
+        """Says so where the pipeline weighs entailment against something else than contradiction."""
+        says_no = [label for label in self._model_labels if label.strip().lower().startswith("contra")]
+        weighed = self._model_labels[self._contradiction]
+        if self._library or not says_no or weighed in says_no:
+            return []
+        message = (
+            f"entailment is weighed against '{weighed}' rather than '{says_no[0]}', as transformers' "
+            "zero-shot pipeline does for this order of labels"
+        )
+        return [explanation_service_pb2.Warning(code="ENTAILMENT_NOT_AGAINST_CONTRADICTION", message=message)]
+
+    def _target(self, number: int, output: ClassOutput) -> explanation_service_pb2.Target:
+        return explanation_service_pb2.Target(
+            class_index=number,
+            class_label=self._labels[number],
+            output_space=output.space,
+            window=number,
+        )

@@ -1,0 +1,92 @@
+"""How a request is to be explained: what all explainers of text share."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from ligserve.server.workers.engine.outputs import ClassOutput
+from ligserve.server.workers.engine.path import PathSpec
+from ligserve.server.workers.explainers.accuracy import quadrature_rule
+from ligserve.server.workers.explainers.baselines import baseline_kind, replacement_token
+from ligserve.server.workers.explainers.moved_layer import moved_layer
+from ligserve.server.workers.explainers.plan import PathPlan
+from ligserve.server.workers.explainers.support import refuse_unsupported
+from ligserve.server.workers.explainers.text_input import TextInput
+from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.v1 import explanation_pb2, explanation_service_pb2
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The options of a request, made good for a model.
+
+    Attributes:
+        model: the model.
+        options: the options as they came.
+        convention: whose habits are followed.
+        space: the function of the logits.
+        token: id that replaces the texts' tokens at a path's start.
+        layer: the layer whose output moves.
+        zeroed: whether the texts' embeddings start from zero.
+        warnings: what is odd about it.
+    """
+
+    model: LoadedModel
+    options: explanation_pb2.ExplainOptions
+    convention: "explanation_pb2.Convention.ValueType"
+    space: "explanation_pb2.OutputSpace.ValueType"
+    token: int
+    layer: nn.Module
+    zeroed: bool
+    warnings: Sequence[explanation_service_pb2.Warning]
+
+    @property
+    def library(self) -> bool:
+        """Whether the library's habits are followed."""
+        return self.convention == explanation_pb2.CONVENTION_LIBRARY
+
+    def path(
+        self,
+        text: TextInput,
+        targets: Sequence[int],
+        outputs: Callable[[Tensor], Sequence[ClassOutput]],
+        described: Callable[[ClassOutput], explanation_service_pb2.Target],
+        hypothesis: str = "",
+    ) -> PathPlan:
+        """A path over a text in this setting; arguments as in `PathPlan`."""
+        spec = PathSpec(
+            model=self.model,
+            layer=self.layer,
+            row=text.row,
+            baseline_row=text.baseline_row,
+            zeroed=text.content if self.zeroed else None,
+            prediction_row=text.prediction_row,
+        )
+        rule = quadrature_rule(self.options, self.convention)
+        return PathPlan(spec, rule, text.tokens, targets, outputs, described, hypothesis)
+
+
+def setting_of(
+    request: explanation_service_pb2.ExplainRequest, model: LoadedModel, explainer: str
+) -> Setting:
+    """The setting that a request asks for.
+
+    Raises:
+        FailedPreconditionError: the model cannot be explained in this way.
+    """
+    options = request.options
+    convention = options.convention or explanation_pb2.CONVENTION_FAITHFUL
+    refuse_unsupported(model, explainer, convention)
+    layer, warnings = moved_layer(model, convention, options.embedding_layer)
+    kind = baseline_kind(options)
+    return Setting(
+        model=model,
+        options=options,
+        convention=convention,
+        space=options.output_space or explanation_pb2.OUTPUT_SPACE_PROBABILITY,
+        token=replacement_token(model, kind),
+        layer=model.layers[layer],
+        zeroed=kind == "zero_embedding",
+        warnings=warnings,
+    )

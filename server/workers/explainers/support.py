@@ -1,0 +1,72 @@
+"""Which explainers a model's head supports, and what is refused, with the reason."""
+
+from collections.abc import Callable, Mapping
+
+from ligserve.server.errors import FailedPreconditionError
+from ligserve.server.workers.explainers.entailment import entailment_index, library_entailment_index
+from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.v1 import explanation_pb2 as pb
+
+CONVENTIONS = (pb.CONVENTION_LIBRARY, pb.CONVENTION_FAITHFUL)
+_PAIRS = {"pairwise_sequence_classification", "zero_shot_classification"}
+
+
+def head_refusal(model: LoadedModel, explainer: str) -> str:
+    """Why the model's head has no use for this explainer; empty if it has."""
+    check = _HEAD_CHECKS.get(explainer)
+    return "" if check is None else check(model)
+
+
+def refusal(model: LoadedModel, explainer: str, convention: "pb.Convention.ValueType") -> str:
+    """Why this explainer cannot be served in this convention; empty if it can."""
+    pairs = explainer in _PAIRS
+    if convention == pb.CONVENTION_FAITHFUL:
+        return model.faithful_pair_refusal if pairs else model.faithful_refusal
+    if explainer == "zero_shot_classification":
+        return model.library_refusal or _library_entailment(model)
+    return model.library_pair_refusal if pairs else model.library_refusal
+
+
+def refuse_unsupported(model: LoadedModel, explainer: str, convention: "pb.Convention.ValueType") -> None:
+    """Refuse what is known to go wrong, rather than answer with nonsense.
+
+    Raises:
+        FailedPreconditionError: the model cannot be explained in this way.
+    """
+    head = head_refusal(model, explainer)
+    if head:
+        raise FailedPreconditionError(
+            f"model '{model.name}' cannot answer {explainer}: {head}", reason="EXPLAINER_UNSUPPORTED"
+        )
+    why = refusal(model, explainer, convention)
+    if why and convention == pb.CONVENTION_LIBRARY:
+        raise FailedPreconditionError(
+            f"transformers-interpret cannot explain model '{model.name}': {why}; "
+            "ask for the FAITHFUL convention",
+            reason="LIBRARY_CONVENTION_UNSUPPORTED",
+        )
+    if why:
+        raise FailedPreconditionError(
+            f"model '{model.name}' cannot be explained: {why}", reason="MODEL_UNSUPPORTED"
+        )
+
+
+def _several_logits(model: LoadedModel) -> str:
+    return "" if model.num_logits > 1 else "it has a single logit; ask for sequence_classification"
+
+
+def _entailment(model: LoadedModel) -> str:
+    if model.num_logits > 1 and entailment_index(model.labels) is not None:
+        return ""
+    return f"none of its labels says entailment ({', '.join(model.labels[:20])})"
+
+
+def _library_entailment(model: LoadedModel) -> str:
+    found = library_entailment_index(model.labels)
+    return "" if found is not None else "no label is spelt 'entailment' or 'ENTAILMENT'"
+
+
+_HEAD_CHECKS: Mapping[str, Callable[[LoadedModel], str]] = {
+    "multi_label_classification": _several_logits,
+    "zero_shot_classification": _entailment,
+}

@@ -1,0 +1,80 @@
+"""One path of a job, and what is known of it so far."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+from ligserve.server.workers.engine.outputs import ClassOutput
+from ligserve.server.workers.engine.path import Path
+from ligserve.server.workers.explainers import PathPlan
+
+
+class PartListener(Protocol):
+    """The job that a part belongs to; called in the engine's thread."""
+
+    def part_predicted(self) -> None:
+        """One more part knows its logits."""
+        ...
+
+    def part_moved(self) -> None:
+        """Points of a part are done."""
+        ...
+
+    def part_refined(self, part: "Part") -> None:
+        """A part has a new estimate; more rounds follow."""
+        ...
+
+    def part_finished(self, part: "Part") -> None:
+        """A part's estimate is final."""
+        ...
+
+    def failed(self, error: Exception) -> None:
+        """A part cannot be finished, and so the job cannot."""
+        ...
+
+
+class Part:
+    """A path of a job; hears from the engine (a PathListener).
+
+    Attributes:
+        window: position among the job's paths.
+        plan: what the explainer made of it.
+        path: the path.
+        logits: (C,) logits of the input; None until they are known.
+        outputs: what is explained; empty until the logits are known.
+        finished_already: whether its estimate is final.
+    """
+
+    def __init__(self, job: PartListener, window: int, plan: PathPlan, deadline: float | None) -> None:
+        self.window = window
+        self.plan = plan
+        self.path = Path(plan.spec, plan.rule, self, deadline)
+        self.logits: Tensor | None = None
+        self.outputs: Sequence[ClassOutput] = ()
+        self.finished_already = False
+        self._job = job
+
+    def predicted(self, logits: Tensor) -> Sequence[ClassOutput]:
+        """Keep the logits; the job waits for those of every part."""
+        self.logits = logits
+        self.outputs = self.plan.outputs(logits)
+        self._job.part_predicted()
+        return self.outputs
+
+    def points_done(self, path: Path) -> None:
+        """Pass it on."""
+        self._job.part_moved()
+
+    def round_done(self, path: Path) -> None:
+        """Pass it on."""
+        self._job.part_refined(self)
+
+    def finished(self, path: Path) -> None:
+        """Pass it on."""
+        self.finished_already = True
+        self._job.part_finished(self)
+
+    def failed(self, error: Exception) -> None:
+        """Pass it on."""
+        self._job.failed(error)
