@@ -219,3 +219,15 @@ def test_targets_on_one_path_are_all_brought_to_the_tolerance() -> None:
     assert estimate is not None
     assert rule.stop_reasons() == [pb.STOP_REASON_TOLERANCE] * 2
     assert estimate.scores[:, 0] == pytest.approx(np.concatenate([exact_first, exact_second]), rel=0.02)
+
+
+def test_a_stricter_tolerance_never_gives_a_larger_error() -> None:
+    """Down to the noise floor, which is reached whatever is asked for beyond it."""
+    errors = []
+    for tolerance in (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-9, 1e-300):
+        integrand, _ = logistic_sum([(1.0, 0.3, 0.05), (-0.4, 0.6, 0.1)])
+        rule = AdaptiveSimpson(tolerance, 4096)
+        errors.append(float(integrate(rule, integrand).error_bound[0]))
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 1e-4 * errors[0] + 1e-5
+    assert rule.stop_reasons() == [pb.STOP_REASON_NOISE_FLOOR]

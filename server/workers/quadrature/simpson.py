@@ -18,9 +18,11 @@ from ligserve.v1 import explanation_service_pb2 as pb
 # used 10 to 20 % fewer points than four panels and 0.15, for about one more round.
 START_PANELS = 2
 SPLIT_SHARE = 0.4
-# Narrower panels, or panels with less error than this share of max(|df|, sum |scores|), hold only noise.
+# Narrower panels, and panels with less error than these shares of the ends' rounding or of
+# max(|df|, sum |scores|), hold only noise.
 MIN_WIDTH = 2.0**-24
-NOISE_SHARE = 1e-5
+PANEL_NOISE = 0.25
+NOISE_SHARE = 2e-6
 # A panel that is split needs the two new middles of each half.
 POINTS_PER_SPLIT = 4
 
@@ -92,20 +94,26 @@ class AdaptiveSimpson:
 
     def _panels_to_split(self) -> list[Panel]:
         """The panels with the largest share of the error of a target that is not done, worst first."""
-        errors = self._errors_in_allowances()
-        bar = max(SPLIT_SHARE * max(errors), 1 / (2 * len(errors)), NOISE_SHARE / self._tolerance)
+        errors = self._resolvable_errors()
+        bar = max(SPLIT_SHARE * max(errors), 1 / (2 * len(errors)))
         ranked = sorted(zip(errors, self._panels, strict=True), key=lambda pair: -pair[0])
         chosen = [panel for error, panel in ranked if error >= bar and panel.width > MIN_WIDTH]
         affordable = max(0, self._max_points - len(self._values)) // POINTS_PER_SPLIT
         self._capped = len(chosen) > affordable
         return chosen[:affordable]
 
-    def _errors_in_allowances(self) -> list[float]:
-        """Each panel's error as a multiple of the error allowed in all, worst over the open targets."""
+    def _resolvable_errors(self) -> list[float]:
+        """Each panel's error as a multiple of the error allowed in all, worst over the open targets.
+
+        Zero where nothing but rounding is left of it.
+        """
         open_targets = ~np.array(self._certified())
-        allowed = np.maximum(self._tolerance * self._scale(), self._rounding()) + np.finfo(np.float64).tiny
-        errors = [np.maximum(p.residual, p.nested.sum(axis=1)) / allowed for p in self._panels]
-        return [float(error[open_targets].max()) for error in errors]
+        rounding, scale = self._rounding(), self._scale()
+        allowed = np.maximum(self._tolerance * scale, rounding) + np.finfo(np.float64).tiny
+        floor = np.maximum(PANEL_NOISE * rounding, NOISE_SHARE * scale)
+        errors = [np.maximum(p.residual, p.nested.sum(axis=1)) for p in self._panels]
+        multiples = [np.where(error > floor, error / allowed, 0.0) for error in errors]
+        return [float(multiple[open_targets].max()) for multiple in multiples]
 
     def _scores(self) -> Floats:
         scores: Floats = np.sum([panel.integral for panel in self._panels], axis=0)
