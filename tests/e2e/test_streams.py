@@ -69,7 +69,8 @@ def test_offsets_slice_the_callers_text_in_both_conventions(client: Client) -> N
 
 
 def test_near_the_deadline_the_best_estimate_goes_out(client: Client) -> None:
-    explanation = client.explain("sentiment", TASK, tolerance=1e-6, max_points=16384, timeout=6)
+    long = SequenceClassification(" ".join([LONG[0]] * 4))
+    explanation = client.explain("sentiment", long, tolerance=1e-6, max_points=16384, timeout=12)
     (target,) = explanation.targets
     assert target.stop_reason == "deadline"
     assert abs(target.convergence_delta) <= target.error_bound
@@ -80,11 +81,3 @@ def test_fixed_steps_that_do_not_fit_the_deadline_fail(client: Client) -> None:
     with pytest.raises(DeadlineExceededError):
         client.explain("sentiment", TASK, n_steps=4096, timeout=2)
     assert client.explain("sentiment", SequenceClassification(SHORT[0])).targets
-
-
-def test_a_long_text_being_read_does_not_hold_up_a_cancel(client: Client) -> None:
-    """A text of a million characters takes the tokenizer seconds; leaving it frees the worker's place."""
-    huge = SequenceClassification("I love you, I like you. " * 40_000)
-    with pytest.raises(DeadlineExceededError):
-        client.explain("sentiment", huge, timeout=0.2)
-    assert client.explain("bert", SequenceClassification(SHORT[0])).targets

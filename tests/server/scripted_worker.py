@@ -7,6 +7,7 @@ Sources: "refuse", "exit", "crash-loop", "wait:FIFO" (loads until somebody write
 """
 
 import argparse
+import contextlib
 import os
 import socket
 import threading
@@ -42,7 +43,8 @@ class Scripted:
         return data
 
     def send(self, frame: frames_pb2.WorkerFrame) -> None:
-        with self.lock:
+        # The front may be gone while a job still speaks.
+        with self.lock, contextlib.suppress(OSError):
             self.connection.sendall(pack_frame(frame))
 
     def serve(self) -> None:

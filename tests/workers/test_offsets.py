@@ -137,6 +137,12 @@ def test_a_text_that_is_too_long_names_both_lengths(load_zoo: LoadZoo, read: obj
 
 
 @pytest.mark.parametrize("read", [faithful_input, library_input])
+def test_a_text_that_cannot_fit_is_refused_before_it_is_tokenized(load_zoo: LoadZoo, read: object) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"has 1000000 characters.* at most 128 tokens"):
+        read(load_zoo("bert"), "😀" * 1_000_000, "text", 0)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("read", [faithful_input, library_input])
 @pytest.mark.parametrize("text", ["", "   ", "\u200b", "\x00"])
 def test_a_text_without_tokens_is_refused(load_zoo: LoadZoo, read: object, text: str) -> None:
     with pytest.raises(InvalidArgumentError, match="no token"):

@@ -8,6 +8,7 @@ from ligserve.server.workers.explainers.offsets import without_outer_space
 from ligserve.server.workers.explainers.text_input import (
     SourceText,
     TextInput,
+    check_characters,
     check_length,
     id_tensor,
     token_table,
@@ -42,6 +43,7 @@ def faithful_pair(
 
 
 def _input(model: LoadedModel, sources: Sequence[SourceText], baseline_token: int) -> TextInput:
+    check_characters(model, *sources)
     texts = [source.text for source in sources]
     encoding = model.tokenizer(*texts, return_offsets_mapping=True, return_special_tokens_mask=True)
     ids, special = encoding["input_ids"], [bool(flag) for flag in encoding["special_tokens_mask"]]

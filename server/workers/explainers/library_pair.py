@@ -13,7 +13,13 @@ from ligserve.server.workers.explainers.library_text import (
     library_row,
 )
 from ligserve.server.workers.explainers.offsets import without_outer_space
-from ligserve.server.workers.explainers.text_input import SourceText, TextInput, check_length, token_table
+from ligserve.server.workers.explainers.text_input import (
+    SourceText,
+    TextInput,
+    check_characters,
+    check_length,
+    token_table,
+)
 from ligserve.server.workers.models.loaded import LoadedModel
 
 # The library knows of the two separators between texts for this model type alone.
@@ -33,6 +39,7 @@ def library_pair(model: LoadedModel, first: SourceText, second: SourceText, base
         InvalidArgumentError: a text has no tokens, or the pair has too many.
         FailedPreconditionError: the library's baseline does not fit the tokenizer's separators.
     """
+    check_characters(model, first, second)
     texts = [first.text, second.text]
     encoding = model.tokenizer(*texts, return_offsets_mapping=True, return_special_tokens_mask=True)
     ids: list[int] = encoding["input_ids"]

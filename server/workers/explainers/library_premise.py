@@ -17,6 +17,7 @@ from ligserve.server.workers.explainers.text_input import (
     SourceText,
     Span,
     TextInput,
+    check_characters,
     check_length,
     token_table,
 )
@@ -33,6 +34,7 @@ def library_premise(
         InvalidArgumentError: a text has no tokens, or the pair has too many.
         FailedPreconditionError: the tokenizer has no tokens that start and separate.
     """
+    check_characters(model, premise, hypothesis)
     cleaned = clean_text(premise.text)
     first = _tokens(model, cleaned.text, lambda _, s, e: cleaned_span(premise.text, cleaned, s, e))
     second = _tokens(model, hypothesis.text, lambda _, s, e: without_outer_space(hypothesis.text, s, e))

@@ -12,6 +12,7 @@ from ligserve.server.workers.explainers.offsets import CleanedText, clean_text, 
 from ligserve.server.workers.explainers.text_input import (
     SourceText,
     TextInput,
+    check_characters,
     check_length,
     id_tensor,
     token_table,
@@ -40,6 +41,7 @@ def library_input(model: LoadedModel, text: str, field: str, baseline_token: int
         InvalidArgumentError: the text has no tokens, or too many.
         FailedPreconditionError: the library has no baseline for this tokenizer's special tokens.
     """
+    check_characters(model, SourceText(text, field))
     cleaned = clean_text(text)
     encoding = model.tokenizer(cleaned.text, return_offsets_mapping=True, return_special_tokens_mask=True)
     ids: list[int] = encoding["input_ids"]

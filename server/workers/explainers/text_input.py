@@ -10,6 +10,9 @@ from ligserve.server.errors import FieldViolation, InvalidArgumentError
 from ligserve.server.workers.models.loaded import LoadedModel, RowInputs
 from ligserve.v1 import explanation_service_pb2 as pb
 
+# No language's tokens come near; only runs of white space and made-up words do.
+MAX_CHARACTERS_PER_TOKEN = 256
+
 
 @dataclass(frozen=True)
 class TextInput:
@@ -77,6 +80,29 @@ def _segments(sequence_ids: Sequence[int | None]) -> list[int]:
     for sequence in sequence_ids:
         segments.append(sequence if sequence is not None else (segments[-1] if segments else 0))
     return segments
+
+
+def check_characters(model: LoadedModel, *sources: SourceText) -> None:
+    """Refuse at once what cannot fit, before the tokenizer spends seconds on it.
+
+    Raises:
+        InvalidArgumentError: a text is far longer than the model's tokens can hold.
+    """
+    limit = model.max_tokens * MAX_CHARACTERS_PER_TOKEN
+    long = [source for source in sources if limit and len(source.text) > limit]
+    if long:
+        raise InvalidArgumentError(
+            [
+                FieldViolation(
+                    source.field,
+                    f"has {len(source.text)} characters, model '{model.name}' takes at most "
+                    f"{model.max_tokens} tokens and so at most {limit} characters; "
+                    "shorten the text or send it in parts",
+                )
+                for source in long
+            ],
+            reason="TEXT_TOO_LONG",
+        )
 
 
 def check_length(
