@@ -36,6 +36,7 @@ class Dispatcher:
         self._queue: dict[Job, None] = {}
         self._running: dict[Job, asyncio.Task[None]] = {}
         self._load: Counter[WorkerHandle] = Counter()
+        self._places: dict[Job, WorkerHandle] = {}
         pool.on_change(self._pool_changed)
 
     @contextmanager
@@ -124,16 +125,30 @@ class Dispatcher:
     def _start(self, job: Job, worker: WorkerHandle) -> None:
         self._queue.pop(job)
         self._load[worker] += 1
+        self._places[job] = worker
         task = asyncio.create_task(self._run(job, worker), name=f"job {job.request_id}")
         self._running[job] = task
-        task.add_done_callback(lambda _: self._finished(job, worker))
+        task.add_done_callback(lambda _: self._finished(job))
 
-    def _finished(self, job: Job, worker: WorkerHandle) -> None:
+    def _finished(self, job: Job) -> None:
         del self._running[job]
+        self._leave_place(job)
+
+    def _leave_place(self, job: Job) -> None:
+        """A job's place is free once its worker has nothing more to do for it: at its summary, or its end."""
+        worker = self._places.pop(job, None)
+        if worker is None:
+            return
         self._load[worker] -= 1
         if not self._load[worker]:
             del self._load[worker]
         self._place_jobs()
+
+    def _pass_on(self, job: Job, event: Event, queue_time_s: float) -> None:
+        if event.HasField("summary"):
+            event.summary.cost.queue_time.FromNanoseconds(round(queue_time_s * 1e9))
+            self._leave_place(job)
+        job.events.put(event)
 
     async def _run(self, job: Job, worker: WorkerHandle) -> None:
         """Carry a job's events from worker to buffer, until the worker has let go of the job."""
@@ -141,8 +156,7 @@ class Dispatcher:
         try:
             async with aclosing(worker.run(job.order())) as events:
                 async for event in events:
-                    _fill_in_queue_time(event, queue_time_s)
-                    job.events.put(event)
+                    self._pass_on(job, event, queue_time_s)
             job.events.fail(RuntimeError(f"{worker.id} ended a job without a summary"))
         except WorkerLostError:
             retry_after_s = self._pool.retry_after_s
@@ -155,8 +169,3 @@ class Dispatcher:
             )
         except Exception as error:
             job.events.fail(error)
-
-
-def _fill_in_queue_time(event: Event, seconds: float) -> None:
-    if event.HasField("summary"):
-        event.summary.cost.queue_time.FromNanoseconds(round(seconds * 1e9))
