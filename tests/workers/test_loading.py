@@ -90,6 +90,13 @@ def test_the_wrong_head(copied: Path, tmp_path: Path) -> None:
     assert "not a trained sequence classifier" in message
 
 
+def test_the_wrong_head_whose_weights_happen_to_fit(copied: Path) -> None:
+    config = json.loads((copied / "config.json").read_text())
+    config["architectures"] = ["BertForTokenClassification"]
+    (copied / "config.json").write_text(json.dumps(config))
+    assert "holds BertForTokenClassification, not a trained sequence classifier" in refusal(copied)
+
+
 def test_weights_that_do_not_fit_the_number_of_labels(copied: Path) -> None:
     config = json.loads((copied / "config.json").read_text())
     config["id2label"] = {str(index): f"L{index}" for index in range(9)}

@@ -136,13 +136,15 @@ def _load_network(source: ModelSource) -> PreTrainedModel:
 
 def _check_head(source: ModelSource, network: PreTrainedModel, missing: set[str]) -> None:
     """Weights that are not in the checkpoint would be random: never explain those."""
-    if not missing:
+    architectures = network.config.architectures or []
+    other_head = bool(architectures) and not any("SequenceClassification" in name for name in architectures)
+    if not missing and not other_head:
         return
-    found = ", ".join(network.config.architectures or ["an unnamed architecture"])
+    found = ", ".join(architectures or ["an unnamed architecture"])
     names = ", ".join(sorted(missing)[:4]) + (", ..." if len(missing) > 4 else "")
+    lacks = f"; {type(network).__name__} lacks {len(missing)} weights ({names})" if missing else ""
     raise ModelLoadError(
-        f"model '{source.name}': {source.source} holds {found}, not a trained sequence classifier; "
-        f"{type(network).__name__} lacks {len(missing)} weights ({names})"
+        f"model '{source.name}': {source.source} holds {found}, not a trained sequence classifier{lacks}"
     )
 
 
