@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ligserve.client.rendering.html import explanation_rows, page, table
+from ligserve.client.rendering.html import explanation_notes, explanation_rows, page, table
 from ligserve.client.types.cost import Cost, Worker
 from ligserve.client.types.enums import Convention
 from ligserve.client.types.inputs import Answer, ImageShape, Prediction, ServerWarning, Token
@@ -115,8 +115,8 @@ class Explanation:
         return pandas.DataFrame(self._records())
 
     def html(self) -> str:
-        """A table like captum's as a fragment of HTML, one row per target."""
-        return table(explanation_rows(self))
+        """A table like captum's as a fragment of HTML, one row per target, and how exact each is."""
+        return table(explanation_rows(self), notes=explanation_notes(self))
 
     def save_html(self, path: str | Path) -> None:
         """Write the table as a page of HTML.

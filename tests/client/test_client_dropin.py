@@ -213,7 +213,13 @@ async def test_visualize_writes_a_page(script: Script, tmp_path: Path) -> None:
         assert written.startswith("<!DOCTYPE html>")
         assert html.data in written
         assert "<script>" not in written
-        for expected in ("SAD", f"POSITIVE ({explainer.pred_probs:.2f})", "NEGATIVE", "Legend"):
+        for expected in (
+            "SAD",
+            f"POSITIVE ({explainer.pred_probs:.2f})",
+            "NEGATIVE",
+            "Legend",
+            "library convention",
+        ):
             assert expected in html.data
         assert "<b>0</b>" in explainer.visualize().data
 
