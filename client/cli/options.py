@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
+from ligserve.client.address import check_address
 from ligserve.client.channel import DEFAULT_SERVER
+from ligserve.client.errors import InvalidRequestError
 
 SERVER_VARIABLE = "LIGSERVE_SERVER"
 
@@ -19,8 +21,11 @@ def _above_zero(seconds: float) -> float:
 
 
 def _address(server: str) -> str:
-    if not server.strip():
-        raise typer.BadParameter("must be an address, such as HOST:PORT")
+    try:
+        check_address(server)
+    except ValueError as error:
+        # Typer's own box would break the sentence into lines.
+        raise InvalidRequestError(str(error)) from error
     return server
 
 
