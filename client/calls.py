@@ -7,6 +7,7 @@ from typing import Final
 
 from ligserve.client.channel import ClientConfig
 from ligserve.client.fields import FieldScope
+from ligserve.client.local_failures import Asked
 from ligserve.client.options import UNSET, ExplainKeywords, ExplainOptions, Metadata, Timeout
 from ligserve.client.requests import explain_request
 from ligserve.client.tasks import Task
@@ -21,11 +22,17 @@ Pairs = tuple[tuple[str, str | bytes], ...]
 
 @dataclass(frozen=True, slots=True)
 class CallSettings:
-    """What goes with a request: the deadline in seconds from now, and the metadata."""
+    """What goes with a request: the deadline in seconds from now, and the metadata; and where it goes."""
 
     timeout: float | None
     metadata: Pairs
     request_id: str
+    server: str
+
+    @property
+    def asked(self) -> Asked:
+        """What an error says of the call."""
+        return Asked(self.request_id, self.server, self.timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ def call_settings(
     pairs = (*_pairs(config.metadata), *_pairs(metadata), *own)
     for key, value in pairs:
         _check_pair(key, value)
-    return CallSettings(seconds, pairs, identifier)
+    return CallSettings(seconds, pairs, identifier, config.server)
 
 
 def explain_call(config: ClientConfig, model: str, task: Task, keywords: ExplainKeywords) -> ExplainCall:

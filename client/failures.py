@@ -56,6 +56,12 @@ def read_failure(error: grpc.RpcError, request_id: str | None) -> Failure:
     return failure
 
 
+def told_by_server(error: grpc.RpcError) -> bool:
+    """Whether the server sent its own details, so that the failure is not gRPC's."""
+    trailing = getattr(error, "trailing_metadata", None)
+    return any(key == STATUS_DETAILS_KEY for key, _ in (trailing() if callable(trailing) else None) or ())
+
+
 def _details(trailing: Iterable[tuple[str, str | bytes]] | None) -> Iterator[Message]:
     for key, value in trailing or ():
         if key == STATUS_DETAILS_KEY and isinstance(value, bytes):

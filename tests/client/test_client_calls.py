@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 
 import grpc
 import pytest
@@ -114,11 +115,31 @@ async def test_calls_have_a_deadline_unless_none_is_wanted(script: Script, clien
 
 async def test_a_timeout_raises(script: Script, client: AsyncClient) -> None:
     script.hang = True
-    with pytest.raises(DeadlineExceededError) as caught:
+    sentence = f"^no answer from {script.address} within 0.2 s$"
+    with pytest.raises(DeadlineExceededError, match=sentence) as caught:
         await client.explain("m", TASK, timeout=0.2, request_id="late")
     assert caught.value.request_id == "late"
     assert isinstance(caught.value.__cause__, grpc.RpcError)
     await asyncio.wait_for(script.cancelled.wait(), 10)
+    with pytest.raises(DeadlineExceededError, match=sentence):
+        await client.stream("m", TASK, timeout=0.2).result()
+
+    def blocking_calls() -> None:
+        with Client(script.address, timeout=0.2) as blocking_client:
+            with pytest.raises(DeadlineExceededError, match=sentence):
+                blocking_client.explain("m", TASK)
+            with pytest.raises(DeadlineExceededError, match=sentence):
+                blocking_client.stream("m", TASK).result()
+
+    await asyncio.to_thread(blocking_calls)
+
+
+async def test_a_server_that_never_speaks_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        async with AsyncClient(address) as client:
+            with pytest.raises(DeadlineExceededError, match=f"^no answer from {address} within 0.2 s$"):
+                await client.models(timeout=0.2)
 
 
 async def test_unavailable_is_retried_by_the_channel(script: Script, client: AsyncClient) -> None:
