@@ -68,7 +68,8 @@ class AsyncClient:
 
         Raises:
             LigserveError: any of its tree.
-            ValueError: an option's value is unknown.
+            TypeError: the task is none, or a value is of the wrong type.
+            ValueError: an option's value is unknown or out of range.
         """
         call = explain_call(self._config, model, task, options)
         stub, settings = ExplanationServiceStub(self._open()), call.settings
@@ -88,7 +89,8 @@ class AsyncClient:
 
         Raises:
             LigserveError: any of its tree; most of them while the stream is read.
-            ValueError: an option's value is unknown.
+            TypeError: the task is none, or a value is of the wrong type.
+            ValueError: an option's value is unknown or out of range.
         """
         call = explain_call(self._config, model, task, options)
         stub, settings = ExplanationServiceStub(self._open()), call.settings

@@ -106,6 +106,37 @@ async def test_options_and_metadata_arrive(script: Script) -> None:
     assert script.time_left[0] < DEFAULT_TIMEOUT_S / 2
 
 
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 1e12], ids=str)
+async def test_a_timeout_out_of_range_is_refused_everywhere(
+    script: Script, client: AsyncClient, timeout: float
+) -> None:
+    with pytest.raises(ValueError, match="timeout must be"):
+        await client.explain("m", TASK, timeout=timeout)
+    with pytest.raises(ValueError, match="timeout must be"):
+        client.stream("m", TASK, timeout=timeout)
+    with pytest.raises(ValueError, match="timeout must be"):
+        await client.models(timeout=timeout)
+    with pytest.raises(ValueError, match="timeout must be"):
+        await client.model("m", timeout=timeout)
+    with pytest.raises(ValueError, match="timeout must be"):
+        Client(script.address, timeout=timeout)
+    assert not script.metadata
+
+
+async def test_arguments_of_the_wrong_type_are_named(script: Script, client: AsyncClient) -> None:
+    for wrong in ("text", SequenceClassification, None):
+        with pytest.raises(TypeError, match=r"such as SequenceClassification\(text\), is "):
+            await client.explain("m", wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="timeout must be a number, is str"):
+        await client.models(timeout="5")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="estimate_interval must be a number, is str"):
+        client.stream("m", TASK, estimate_interval="1")  # type: ignore[arg-type]
+    for interval in (float("nan"), float("inf"), 1e300):
+        with pytest.raises(ValueError, match="estimate_interval must be"):
+            client.stream("m", TASK, estimate_interval=interval)
+    assert not script.metadata
+
+
 async def test_calls_have_a_deadline_unless_none_is_wanted(script: Script, client: AsyncClient) -> None:
     await client.explain("m", TASK)
     await client.explain("m", TASK, timeout=None)
