@@ -39,6 +39,10 @@ class LigserveError(Exception):
         super().__init__(message)
         self.failure = failure
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exception's own would call __init__ again, and some of these add words to their message.
+        return _restored, (type(self), self.args), self.__dict__
+
     @property
     def code(self) -> grpc.StatusCode | None:
         """The status of the call; None where the server was not asked."""
@@ -58,6 +62,10 @@ class LigserveError(Exception):
     def reason(self) -> str | None:
         """Stable reason of the server (google.rpc.ErrorInfo), such as "MODEL_NOT_FOUND"."""
         return self.failure.reason
+
+
+def _restored(kind: type[LigserveError], args: tuple[object, ...]) -> LigserveError:
+    return kind.__new__(kind, *args)
 
 
 class InvalidRequestError(LigserveError):

@@ -93,7 +93,14 @@ class Explanation:
         return words_of(self.tokens_of(target), self.targets[target].scores, self.texts_of(target))
 
     def top(self, k: int = 10, target: int = 0) -> tuple[Word, ...]:
-        """The k words that contribute most, for or against a target, strongest first."""
+        """The k words that contribute most, for or against a target, strongest first.
+
+        Raises:
+            IndexError: there is no such target.
+            ValueError: k is below 0.
+        """
+        if k < 0:
+            raise ValueError(f"k must be a number of words from 0, is {k}")
         return tuple(sorted(self.words(target), key=lambda word: -abs(word.score))[:k])
 
     def to_dict(self) -> dict[str, object]:

@@ -67,6 +67,9 @@ async def test_an_explanation_holds_what_was_sent(client: AsyncClient) -> None:
     assert [word.text for word in explanation.words()] == ["I", "love", "you,", "so", "much", "🙂"]
     strongest = explanation.top(2)
     assert abs(strongest[0].score) >= abs(strongest[1].score)
+    assert explanation.top(0) == ()
+    with pytest.raises(ValueError, match="k must be"):
+        explanation.top(-1)
     assert explanation.cost.compute_seconds == 1.5
     json.dumps(explanation.to_dict(), allow_nan=False)
 

@@ -1,5 +1,7 @@
 """What a failed call tells."""
 
+import copy
+import pickle
 from typing import Any
 
 import grpc
@@ -18,6 +20,7 @@ from ligserve.client import (
     QuestionAnswering,
     SequenceClassification,
     ServerError,
+    TruncatedStreamError,
     UnimplementedError,
 )
 from ligserve.client.errors import ERROR_CLASSES, from_rpc_error, translate_rpc_errors
@@ -124,6 +127,23 @@ def test_any_bytes_make_an_error_of_the_tree(packed: bytes, code: grpc.StatusCod
     error = from_rpc_error(CallFailed(code, (("grpc-status-details-bin", packed),)))
     assert type(error) is ERROR_CLASSES[code]
     assert str(error)
+
+
+@pytest.mark.parametrize("code", CODES)
+async def test_errors_can_be_pickled(script: Script, client: AsyncClient, code: grpc.StatusCode) -> None:
+    info = error_details_pb2.ErrorInfo(reason="R", metadata={"part": "x"})
+    script.refusals = [Refusal(code, "no", (info,))] * 5
+    with pytest.raises(LigserveError) as caught:
+        await client.explain("m", TASK)
+    read = pickle.loads(pickle.dumps(caught.value))
+    assert type(read) is type(caught.value)
+    assert (str(read), read.failure) == (str(caught.value), caught.value.failure)
+    assert read.failure.metadata == {"part": "x"}
+
+
+def test_a_pickled_error_keeps_its_message() -> None:
+    error = TruncatedStreamError("no summary came")
+    assert str(pickle.loads(pickle.dumps(error))) == str(copy.copy(error)) == str(error)
 
 
 def test_errors_without_a_status_are_translated_too() -> None:
