@@ -68,11 +68,12 @@ class AsyncClient:
 
         Raises:
             LigserveError: any of its tree.
-            ValueError: an option's value is unknown.
+            TypeError: the task is none, or a value is of the wrong type.
+            ValueError: an option's value is unknown or out of range.
         """
         call = explain_call(self._config, model, task, options)
         stub, settings = ExplanationServiceStub(self._open()), call.settings
-        with explain_cancellation(), translate_rpc_errors(settings.request_id):
+        with explain_cancellation(), translate_rpc_errors(settings.asked):
             answer = await stub.Explain(call.request, timeout=settings.timeout, metadata=settings.metadata)
         return fold_answer(answer, call.texts)
 
@@ -88,13 +89,14 @@ class AsyncClient:
 
         Raises:
             LigserveError: any of its tree; most of them while the stream is read.
-            ValueError: an option's value is unknown.
+            TypeError: the task is none, or a value is of the wrong type.
+            ValueError: an option's value is unknown or out of range.
         """
         call = explain_call(self._config, model, task, options)
         stub, settings = ExplanationServiceStub(self._open()), call.settings
         request = stream_request(call.request, estimate_interval)
         responses = stub.StreamExplain(request, timeout=settings.timeout, metadata=settings.metadata)
-        return AsyncExplanationStream(responses, call.texts, settings.request_id)
+        return AsyncExplanationStream(responses, call.texts, settings.asked)
 
     async def models(self, *, timeout: Timeout = UNSET) -> tuple[Model, ...]:
         """The server's models, ordered by name.
@@ -107,7 +109,7 @@ class AsyncClient:
         page_token: str | None = ""
         while page_token is not None:
             request = list_models_request(page_token)
-            with explain_cancellation(), translate_rpc_errors(settings.request_id):
+            with explain_cancellation(), translate_rpc_errors(settings.asked):
                 page = await stub.ListModels(request, timeout=settings.timeout, metadata=settings.metadata)
             models.extend(map(Model.from_proto, page.models))
             page_token = page.next_page_token or None
@@ -122,7 +124,7 @@ class AsyncClient:
         """
         request, settings = get_model_request(name), call_settings(self._config, timeout)
         stub = ModelServiceStub(self._open())
-        with explain_cancellation(), translate_rpc_errors(settings.request_id):
+        with explain_cancellation(), translate_rpc_errors(settings.asked):
             answer = await stub.GetModel(request, timeout=settings.timeout, metadata=settings.metadata)
         return Model.from_proto(answer.model)
 

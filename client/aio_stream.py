@@ -9,6 +9,7 @@ import grpc.aio
 from ligserve.client.cancellation import explain_cancellation
 from ligserve.client.errors import MalformedAnswerError, translate_rpc_errors
 from ligserve.client.folding import StreamFolder
+from ligserve.client.local_failures import Asked
 from ligserve.client.types.events import Event
 from ligserve.client.types.explanation import Explanation
 from ligserve.v1 import explanation_service_pb2 as service_pb
@@ -37,8 +38,9 @@ class AsyncExplanationStream:
             explanation = await stream.result()
     """
 
-    def __init__(self, call: ResponseCall, texts: tuple[str, ...], request_id: str) -> None:
-        self.request_id = request_id
+    def __init__(self, call: ResponseCall, texts: tuple[str, ...], asked: Asked) -> None:
+        self.request_id = asked.request_id
+        self._asked = asked
         self._call = call
         self._folder = StreamFolder(texts)
 
@@ -77,7 +79,7 @@ class AsyncExplanationStream:
         await self.close()
 
     async def _read(self) -> service_pb.StreamExplainResponse | None:
-        with explain_cancellation(), translate_rpc_errors(self.request_id):
+        with explain_cancellation(), translate_rpc_errors(self._asked):
             message = await self._call.read()
         if message is grpc.aio.EOF:
             return None

@@ -7,7 +7,15 @@ from typing import Final
 
 from ligserve.client.channel import ClientConfig
 from ligserve.client.fields import FieldScope
-from ligserve.client.options import UNSET, ExplainKeywords, ExplainOptions, Metadata, Timeout
+from ligserve.client.local_failures import Asked
+from ligserve.client.options import (
+    UNSET,
+    ExplainKeywords,
+    ExplainOptions,
+    Metadata,
+    Timeout,
+    check_timeout,
+)
 from ligserve.client.requests import explain_request
 from ligserve.client.tasks import Task
 from ligserve.v1 import explanation_service_pb2 as service_pb
@@ -21,11 +29,17 @@ Pairs = tuple[tuple[str, str | bytes], ...]
 
 @dataclass(frozen=True, slots=True)
 class CallSettings:
-    """What goes with a request: the deadline in seconds from now, and the metadata."""
+    """What goes with a request: the deadline in seconds from now, and the metadata; and where it goes."""
 
     timeout: float | None
     metadata: Pairs
     request_id: str
+    server: str
+
+    @property
+    def asked(self) -> Asked:
+        """What an error says of the call."""
+        return Asked(self.request_id, self.server, self.timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +60,19 @@ def call_settings(
     """The settings of one call, from the client's and the call's own.
 
     Raises:
-        ValueError: metadata, the token or the request id cannot be sent.
+        TypeError: the timeout is not a number.
+        ValueError: the timeout is out of range, or metadata, the token or the request id cannot be sent.
     """
     identifier = request_id or uuid.uuid4().hex
     own: Pairs = ((REQUEST_ID_KEY, identifier),)
     if config.token is not None:
         own += (("authorization", f"Bearer {config.token}"),)
     seconds = config.timeout if timeout is UNSET else timeout
+    check_timeout(seconds)
     pairs = (*_pairs(config.metadata), *_pairs(metadata), *own)
     for key, value in pairs:
         _check_pair(key, value)
-    return CallSettings(seconds, pairs, identifier)
+    return CallSettings(seconds, pairs, identifier, config.server)
 
 
 def explain_call(config: ClientConfig, model: str, task: Task, keywords: ExplainKeywords) -> ExplainCall:
@@ -64,8 +80,11 @@ def explain_call(config: ClientConfig, model: str, task: Task, keywords: Explain
 
     Raises:
         InvalidRequestError: a value cannot be carried by the wire.
+        TypeError: the task is none, or a value is of the wrong type.
         ValueError: an option's value is unknown.
     """
+    if not isinstance(task, Task):
+        raise TypeError(f"task must be one such as SequenceClassification(text), is {type(task).__name__}")
     options = ExplainOptions(**keywords)
     settings = call_settings(config, options.timeout, options.metadata, options.request_id)
     return ExplainCall(explain_request(model, task, options), settings, task.texts)

@@ -8,6 +8,7 @@ from typing import Final
 import grpc
 import grpc.aio
 
+from ligserve.client.address import check_address
 from ligserve.client.options import Metadata, check_timeout
 
 DEFAULT_SERVER: Final = "127.0.0.1:50051"
@@ -55,7 +56,8 @@ class ClientConfig:
             tried again only before its first message.
 
     Raises:
-        ValueError: the address is empty, or the timeout or a limit is out of range.
+        TypeError: the address or the timeout is of the wrong type.
+        ValueError: the address cannot be one, or the timeout or a limit is out of range.
     """
 
     server: str = DEFAULT_SERVER
@@ -68,8 +70,7 @@ class ClientConfig:
 
     def __post_init__(self) -> None:
         check_timeout(self.timeout)
-        if not self.server.strip():
-            raise ValueError("server must be an address, such as HOST:PORT")
+        check_address(self.server)
         if self.max_message_bytes < 1:
             raise ValueError(f"max_message_bytes must be above 0, is {self.max_message_bytes}")
         if not 1 <= self.max_attempts <= MOST_ATTEMPTS:

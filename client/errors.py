@@ -2,6 +2,7 @@
 
     LigserveError
     ├── InvalidRequestError       INVALID_ARGUMENT, OUT_OF_RANGE   .violations, with field paths
+    │                             RESOURCE_EXHAUSTED               a message above a limit
     ├── NotFoundError             NOT_FOUND
     │   └── ModelNotFoundError    the server has no model of that name
     ├── FailedPreconditionError   FAILED_PRECONDITION              a fine request, not for this model
@@ -27,7 +28,8 @@ from typing import ClassVar
 
 import grpc
 
-from ligserve.client.failures import NO_FAILURE, Failure, FieldViolation, read_failure
+from ligserve.client.failures import NO_FAILURE, Failure, FieldViolation, read_failure, told_by_server
+from ligserve.client.local_failures import NOT_SAID, Asked, reworded
 
 
 class LigserveError(Exception):
@@ -36,6 +38,10 @@ class LigserveError(Exception):
     def __init__(self, message: str, failure: Failure = NO_FAILURE) -> None:
         super().__init__(message)
         self.failure = failure
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exception's own would call __init__ again, and some of these add words to their message.
+        return _restored, (type(self), self.args), self.__dict__
 
     @property
     def code(self) -> grpc.StatusCode | None:
@@ -56,6 +62,10 @@ class LigserveError(Exception):
     def reason(self) -> str | None:
         """Stable reason of the server (google.rpc.ErrorInfo), such as "MODEL_NOT_FOUND"."""
         return self.failure.reason
+
+
+def _restored(kind: type[LigserveError], args: tuple[object, ...]) -> LigserveError:
+    return kind.__new__(kind, *args)
 
 
 class InvalidRequestError(LigserveError):
@@ -89,7 +99,7 @@ class UnimplementedError(LigserveError):
 
 
 class OverloadedError(LigserveError):
-    """A limit is reached: the server's queue is full, or a message is too large."""
+    """A limit of the server is reached, such as its queue's; a retry may succeed."""
 
     @property
     def retry_after(self) -> float | None:
@@ -172,19 +182,24 @@ ERROR_CLASSES: Mapping[grpc.StatusCode, type[LigserveError]] = {
 }
 
 
-def from_rpc_error(error: grpc.RpcError, request_id: str | None = None) -> LigserveError:
+def from_rpc_error(error: grpc.RpcError, asked: Asked = NOT_SAID) -> LigserveError:
     """The error of this tree that stands for gRPC's."""
-    failure = read_failure(error, request_id)
+    failure = read_failure(error, asked.request_id or None)
+    if not told_by_server(error):
+        failure = reworded(failure, asked)
     kind = ERROR_CLASSES.get(failure.code or grpc.StatusCode.UNKNOWN, ServerError)
+    if failure.violations and kind is OverloadedError:
+        # A message above a limit is no better after a wait.
+        kind = InvalidRequestError
     if failure.reason == "MODEL_NOT_FOUND" and kind is NotFoundError:
         kind = ModelNotFoundError
     return kind(failure.summary, failure)
 
 
 @contextmanager
-def translate_rpc_errors(request_id: str | None = None) -> Iterator[None]:
+def translate_rpc_errors(asked: Asked = NOT_SAID) -> Iterator[None]:
     """Raise this tree's errors in place of gRPC's, in sync and async code alike."""
     try:
         yield
     except grpc.RpcError as error:
-        raise from_rpc_error(error, request_id) from error
+        raise from_rpc_error(error, asked) from error

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import TypeVar, cast
 
 import grpc
@@ -30,7 +29,7 @@ class Failure:
     details: str = ""
     request_id: str | None = None
     reason: str | None = None
-    metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    metadata: Mapping[str, str] = field(default_factory=dict)
     violations: tuple[FieldViolation, ...] = ()
     retry_after: float | None = None
 
@@ -54,6 +53,12 @@ def read_failure(error: grpc.RpcError, request_id: str | None) -> Failure:
     for detail in _details(call.trailing_metadata()):
         failure = _with_detail(failure, detail)
     return failure
+
+
+def told_by_server(error: grpc.RpcError) -> bool:
+    """Whether the server sent its own details, so that the failure is not gRPC's."""
+    trailing = getattr(error, "trailing_metadata", None)
+    return any(key == STATUS_DETAILS_KEY for key, _ in (trailing() if callable(trailing) else None) or ())
 
 
 def _details(trailing: Iterable[tuple[str, str | bytes]] | None) -> Iterator[Message]:
@@ -82,7 +87,7 @@ def _parsed(kind: type[M], value: bytes) -> M | None:
 def _with_detail(failure: Failure, detail: Message) -> Failure:
     match detail:
         case error_details_pb2.ErrorInfo():
-            return replace(failure, reason=detail.reason, metadata=MappingProxyType(dict(detail.metadata)))
+            return replace(failure, reason=detail.reason, metadata=dict(detail.metadata))
         case error_details_pb2.BadRequest():
             found = (FieldViolation(v.field, v.description) for v in detail.field_violations)
             return replace(failure, violations=tuple(found))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from ligserve.client.errors import InvalidRequestError
 from ligserve.client.failures import Failure, FieldViolation
+from ligserve.client.quantities import check_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,12 @@ class FieldScope:
         return [self.text(f"{name}[{i}]", value) for i, value in enumerate(values)]
 
     def unsigned(self, name: str, value: int, bits: int = 32) -> int:
-        """A whole number from 0 to 2**bits - 1."""
+        """A whole number from 0 to 2**bits - 1.
+
+        Raises:
+            TypeError: it is not an int.
+        """
+        check_whole(self._path(name), value)
         if 0 <= value < 1 << bits:
             return value
         self._add(name, f"must be a whole number from 0 to {(1 << bits) - 1}, is {value}")

@@ -1,11 +1,11 @@
 """How to explain: one list of options for every client, sync and async."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Literal, TypeAlias, TypedDict
 
+from ligserve.client.quantities import check_number, check_whole
 from ligserve.client.types.enums import (
     Aggregate,
     BaselineKind,
@@ -25,6 +25,8 @@ class Unset(Enum):
 
 
 UNSET: Final = Unset.UNSET
+# gRPC's own arithmetic fails far above; no deadline at all is what is meant by then.
+LONGEST_TIMEOUT_S: Final = 365 * 24 * 3600
 Timeout: TypeAlias = float | Literal[Unset.UNSET] | None
 Metadata: TypeAlias = Mapping[str, str | bytes] | Sequence[tuple[str, str | bytes]]
 
@@ -90,6 +92,7 @@ class ExplainOptions:
         request_id: identifies the request in the server's log; made up if not given.
 
     Raises:
+        TypeError: a number is of the wrong type.
         ValueError: a value is unknown, or tolerance and n_steps are both given.
     """
 
@@ -110,6 +113,7 @@ class ExplainOptions:
         if self.fixed and self.adaptive:
             raise ValueError("give either n_steps (with a rule) or tolerance (with max_points), not both")
         check_timeout(self.timeout)
+        self._check_accuracy()
         kinds = {
             "convention": Convention,
             "rule": QuadratureRule,
@@ -121,6 +125,13 @@ class ExplainOptions:
                 object.__setattr__(self, name, choice(kind, value, name))
         object.__setattr__(self, "baseline", _baselines(self.baseline))
         object.__setattr__(self, "long_input", _long_input(self.long_input))
+
+    def _check_accuracy(self) -> None:
+        if self.tolerance is not None:
+            check_number("tolerance", self.tolerance)
+        for name in ("n_steps", "max_points"):
+            if (value := getattr(self, name)) is not None:
+                check_whole(name, value)
 
     @property
     def fixed(self) -> bool:
@@ -137,10 +148,18 @@ def check_timeout(timeout: Timeout) -> None:
     """Refuse a timeout that no call can meet.
 
     Raises:
-        ValueError: it is not above 0.
+        TypeError: it is not a number.
+        ValueError: it is not above 0, or above a year.
     """
-    if isinstance(timeout, int | float) and not (timeout > 0 and math.isfinite(timeout)):
-        raise ValueError(f"timeout must be a number of seconds above 0, or None; got {timeout}")
+    if timeout is None or timeout is UNSET:
+        return
+    check_number("timeout", timeout)
+    # Written so that it refuses NaN too.
+    if not 0 < timeout <= LONGEST_TIMEOUT_S:
+        raise ValueError(
+            f"timeout must be a number of seconds above 0 and at most {LONGEST_TIMEOUT_S} (a year), "
+            f"or None for no deadline; got {timeout}"
+        )
 
 
 def _baselines(given: BaselineLike | Iterable[BaselineLike] | None) -> tuple[BaselineLike, ...]:

@@ -5,7 +5,14 @@ from collections.abc import Iterable
 from google.protobuf.duration_pb2 import Duration
 
 from ligserve.client.fields import FieldScope
-from ligserve.client.options import BaselineLike, ExplainOptions, ReferenceText, Window
+from ligserve.client.options import (
+    LONGEST_TIMEOUT_S,
+    BaselineLike,
+    ExplainOptions,
+    ReferenceText,
+    Window,
+)
+from ligserve.client.quantities import check_number
 from ligserve.client.tasks import Task
 from ligserve.client.types.enums import (
     BaselineKind,
@@ -36,9 +43,20 @@ def explain_request(model: str, task: Task, options: ExplainOptions) -> service_
 def stream_request(
     request: service_pb.ExplainRequest, estimate_interval: float | None
 ) -> service_pb.StreamExplainRequest:
-    """The request for a stream; the interval is the shortest time between estimates, in seconds."""
+    """The request for a stream; the interval is the shortest time between estimates, in seconds.
+
+    Raises:
+        TypeError: the interval is not a number.
+        ValueError: it is NaN, or the wire cannot carry it.
+    """
     message = service_pb.StreamExplainRequest(request=request)
     if estimate_interval is not None:
+        check_number("estimate_interval", estimate_interval)
+        # NaN fails every comparison. What else is out of range, the server tells with its field path.
+        if not abs(estimate_interval) <= LONGEST_TIMEOUT_S:
+            raise ValueError(
+                f"estimate_interval must be a number of seconds from 0 to 60; got {estimate_interval}"
+            )
         interval = Duration()
         interval.FromNanoseconds(round(estimate_interval * 1e9))
         message.stream.estimate_interval.CopyFrom(interval)
@@ -66,7 +84,7 @@ def _fill_accuracy(message: pb.ExplainOptions, options: ExplainOptions, scope: F
     if isinstance(options.rule, QuadratureRule):
         message.fixed_steps.rule = pb.QuadratureRule.Value(f"QUADRATURE_RULE_{options.rule.name}")
     if options.tolerance is not None:
-        message.tolerance.relative = options.tolerance
+        message.tolerance.relative = float(options.tolerance)
     if options.max_points is not None:
         message.tolerance.max_points = scope.at("tolerance").unsigned("max_points", options.max_points)
 

@@ -69,11 +69,12 @@ class Client:
 
         Raises:
             LigserveError: any of its tree.
-            ValueError: an option's value is unknown.
+            TypeError: the task is none, or a value is of the wrong type.
+            ValueError: an option's value is unknown or out of range.
         """
         call = explain_call(self._config, model, task, options)
         stub, settings = ExplanationServiceStub(self._open()), call.settings
-        with translate_rpc_errors(settings.request_id):
+        with translate_rpc_errors(settings.asked):
             answer = stub.Explain(call.request, timeout=settings.timeout, metadata=settings.metadata)
         return fold_answer(answer, call.texts)
 
@@ -89,13 +90,14 @@ class Client:
 
         Raises:
             LigserveError: any of its tree; most of them while the stream is read.
-            ValueError: an option's value is unknown.
+            TypeError: the task is none, or a value is of the wrong type.
+            ValueError: an option's value is unknown or out of range.
         """
         call = explain_call(self._config, model, task, options)
         stub, settings = ExplanationServiceStub(self._open()), call.settings
         request = stream_request(call.request, estimate_interval)
         responses = stub.StreamExplain(request, timeout=settings.timeout, metadata=settings.metadata)
-        return ExplanationStream(responses, call.texts, settings.request_id)
+        return ExplanationStream(responses, call.texts, settings.asked)
 
     def models(self, *, timeout: Timeout = UNSET) -> tuple[Model, ...]:
         """The server's models, ordered by name.
@@ -108,7 +110,7 @@ class Client:
         page_token: str | None = ""
         while page_token is not None:
             request = list_models_request(page_token)
-            with translate_rpc_errors(settings.request_id):
+            with translate_rpc_errors(settings.asked):
                 page = stub.ListModels(request, timeout=settings.timeout, metadata=settings.metadata)
             models.extend(map(Model.from_proto, page.models))
             page_token = page.next_page_token or None
@@ -123,7 +125,7 @@ class Client:
         """
         request, settings = get_model_request(name), call_settings(self._config, timeout)
         stub = ModelServiceStub(self._open())
-        with translate_rpc_errors(settings.request_id):
+        with translate_rpc_errors(settings.asked):
             answer = stub.GetModel(request, timeout=settings.timeout, metadata=settings.metadata)
         return Model.from_proto(answer.model)
 

@@ -6,6 +6,7 @@ from typing import Protocol, Self
 
 from ligserve.client.errors import MalformedAnswerError, translate_rpc_errors
 from ligserve.client.folding import StreamFolder
+from ligserve.client.local_failures import Asked
 from ligserve.client.types.events import Event
 from ligserve.client.types.explanation import Explanation
 from ligserve.v1 import explanation_service_pb2 as service_pb
@@ -34,8 +35,9 @@ class ExplanationStream:
             explanation = stream.result()
     """
 
-    def __init__(self, call: ResponseCall, texts: tuple[str, ...], request_id: str) -> None:
-        self.request_id = request_id
+    def __init__(self, call: ResponseCall, texts: tuple[str, ...], asked: Asked) -> None:
+        self.request_id = asked.request_id
+        self._asked = asked
         self._call = call
         self._folder = StreamFolder(texts)
 
@@ -74,7 +76,7 @@ class ExplanationStream:
         self.close()
 
     def _read(self) -> service_pb.StreamExplainResponse | None:
-        with translate_rpc_errors(self.request_id):
+        with translate_rpc_errors(self._asked):
             return next(self._call, None)
 
     def _feed(self, message: service_pb.StreamExplainResponse) -> Event | None:

@@ -4,23 +4,30 @@ from typing import Annotated
 
 import typer
 
+from ligserve.client.address import check_address
 from ligserve.client.channel import DEFAULT_SERVER
+from ligserve.client.errors import InvalidRequestError
+from ligserve.client.options import check_timeout
 
 SERVER_VARIABLE = "LIGSERVE_SERVER"
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 
-def _above_zero(seconds: float) -> float:
-    # Written so that it refuses NaN too, which a minimum lets pass.
-    if not 0 < seconds < float("inf"):
-        raise typer.BadParameter("must be a number of seconds above 0")
+def _seconds(seconds: float) -> float:
+    try:
+        check_timeout(seconds)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     return seconds
 
 
 def _address(server: str) -> str:
-    if not server.strip():
-        raise typer.BadParameter("must be an address, such as HOST:PORT")
+    try:
+        check_address(server)
+    except ValueError as error:
+        # Typer's own box would break the sentence into lines.
+        raise InvalidRequestError(str(error)) from error
     return server
 
 
@@ -31,7 +38,7 @@ Server = Annotated[
     ),
 ]
 Timeout = Annotated[
-    float, typer.Option("--timeout", callback=_above_zero, help="Seconds to wait for the answer.")
+    float, typer.Option("--timeout", callback=_seconds, help="Seconds to wait for the answer.")
 ]
 
 __all__ = ["DEFAULT_SERVER", "AsJson", "Server", "Timeout"]

@@ -1,21 +1,31 @@
 """What the drop-ins that explain one class share: which class, and what follows a call."""
 
+import operator
 import warnings
 from dataclasses import dataclass
 
 from ligserve.client.classes import ClassTarget
 from ligserve.client.explainers.core import ExplainerCore, clean_text
 from ligserve.client.explainers.results import ClassResults
+from ligserve.client.quantities import check_whole
 from ligserve.client.types.enums import Convention
 from ligserve.client.types.explanation import Explanation
 
 
 @dataclass(frozen=True, slots=True)
 class ClassChoice:
-    """The class to explain, as the caller gave it: by index, else by name, else the predicted one."""
+    """The class to explain, as the caller gave it: by index, else by name, else the predicted one.
+
+    Raises:
+        TypeError: the index is not an int.
+    """
 
     index: int | None
     class_name: str | None
+
+    def __post_init__(self) -> None:
+        if self.index is not None:
+            check_whole("index", self.index)
 
     @property
     def by_name(self) -> bool:
@@ -32,7 +42,7 @@ class ClassCore(ExplainerCore, ClassResults):
     def _targets(self, choice: ClassChoice) -> tuple[ClassTarget, ...]:
         """The target to send; none means the predicted class."""
         if choice.index is not None:
-            return (ClassTarget(int(choice.index)),)
+            return (ClassTarget(operator.index(choice.index)),)
         if choice.class_name is None:
             return ()
         index = {label: place for place, label in enumerate(self._labels or ())}.get(choice.class_name)

@@ -34,6 +34,7 @@ class ExplainerCore(LastAnswer):
 
     Raises:
         AttributionTypeNotSupportedError: the attribution type is not "lig".
+        ValueError: custom labels are given, but none.
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class ExplainerCore(LastAnswer):
                 f"Attribution type '{attribution_type}' is not supported. "
                 f"Supported types are {list(SUPPORTED_ATTRIBUTION_TYPES)}"
             )
+        if custom_labels is not None and not len(custom_labels):
+            raise ValueError("`custom_labels` size '0' should match the number of the model's labels")
         super().__init__()
         self.model_name = model_name
         self.attribution_type = attribution_type

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ligserve.client.explainers.errors import InputIdsNotCalculatedError
-from ligserve.client.rendering.html import COLUMNS, Html, Row, page, table
+from ligserve.client.rendering.html import COLUMNS, Html, Row, explanation_notes, page, table
 from ligserve.client.types.explanation import Explanation
 from ligserve.client.types.inputs import Prediction
 
@@ -28,6 +28,21 @@ class LastAnswer:
             return []
         return [[token.id for token in self.explanation.tokens_of(len(self.explanation.targets) - 1)]]
 
+    def _written(
+        self, rows: Iterable[Row], path: str | Path | None, columns: Sequence[str] = COLUMNS
+    ) -> Html:
+        """The last call's table; written to a file too, where a path is given (".html" is added).
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        html = Html(table(rows, columns, explanation_notes(self._last())))
+        if path:
+            name = str(path)
+            name = name if name.endswith(".html") else f"{name}.html"
+            Path(name).write_text(page(html.data, title="Explanation"), encoding="utf-8")
+        return html
+
     def _last(self) -> Explanation:
         if self.explanation is None:
             raise InputIdsNotCalculatedError("input_ids have not been created yet. Call the explainer first.")
@@ -38,17 +53,3 @@ class LastAnswer:
         if prediction is None:
             raise InputIdsNotCalculatedError("the last answer holds no prediction")
         return prediction
-
-
-def written(rows: Iterable[Row], path: str | Path | None, columns: Sequence[str] = COLUMNS) -> Html:
-    """A table of rows; written to a file too, where a path is given (".html" is added).
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    html = Html(table(rows, columns))
-    if path:
-        name = str(path)
-        name = name if name.endswith(".html") else f"{name}.html"
-        Path(name).write_text(page(html.data, title="Explanation"), encoding="utf-8")
-    return html

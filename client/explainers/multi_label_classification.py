@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ligserve.client.aio import AsyncClient
 from ligserve.client.explainers.awaited import AwaitedExplainer
 from ligserve.client.explainers.blocking import BlockingExplainer
+from ligserve.client.explainers.construction import checked_client
 from ligserve.client.explainers.multi_label_core import MultiLabelClassificationCore
 from ligserve.client.explainers.question import CallOptions
 from ligserve.client.sync import Client
@@ -23,6 +24,7 @@ class MultiLabelClassificationExplainer(MultiLabelClassificationCore, BlockingEx
 
     Raises:
         AttributionTypeNotSupportedError: the attribution type is not "lig".
+        TypeError: the client is not one, such as the library's model.
         ValueError: there are not as many custom labels as the model has labels.
         LigserveError: custom labels are given, and the server cannot be asked for the model's.
     """
@@ -35,7 +37,7 @@ class MultiLabelClassificationExplainer(MultiLabelClassificationCore, BlockingEx
         custom_labels: Sequence[str] | None = None,
     ) -> None:
         super().__init__(model_name, attribution_type, custom_labels)
-        self._client = client
+        self._client = checked_client(client, Client, model_name, self)
         if self.custom_labels:
             self._learn(client.model(model_name))
 
@@ -80,6 +82,7 @@ class AsyncMultiLabelClassificationExplainer(MultiLabelClassificationCore, Await
 
     Raises:
         AttributionTypeNotSupportedError: the attribution type is not "lig".
+        TypeError: the client is not one, such as the library's model.
     """
 
     def __init__(
@@ -90,7 +93,7 @@ class AsyncMultiLabelClassificationExplainer(MultiLabelClassificationCore, Await
         custom_labels: Sequence[str] | None = None,
     ) -> None:
         super().__init__(model_name, attribution_type, custom_labels)
-        self._client = client
+        self._client = checked_client(client, AsyncClient, model_name, self)
 
     async def __call__(
         self,

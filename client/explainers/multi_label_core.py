@@ -5,7 +5,7 @@ from pathlib import Path
 from ligserve.client.explainers.attributions import LIGAttributions
 from ligserve.client.explainers.core import ExplainerCore
 from ligserve.client.explainers.errors import InputIdsNotCalculatedError
-from ligserve.client.explainers.last_answer import NOT_CALCULATED, written
+from ligserve.client.explainers.last_answer import NOT_CALCULATED
 from ligserve.client.explainers.predicted_class import PredictedClass
 from ligserve.client.rendering.html import Html, Row
 from ligserve.client.rendering.pieces import token_pieces
@@ -71,7 +71,7 @@ class MultiLabelClassificationCore(ExplainerCore, PredictedClass):
         """
         if not self.attributions:
             raise InputIdsNotCalculatedError("input_ids have not been created yet. Call the explainer first.")
-        return written(
+        return self._written(
             (self._row(label, words, true_class) for label, words in self.word_attributions.items()),
             html_filepath,
             _COLUMNS,

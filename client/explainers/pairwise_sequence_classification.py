@@ -6,6 +6,7 @@ from ligserve.client.aio import AsyncClient
 from ligserve.client.explainers.awaited import AwaitedExplainer
 from ligserve.client.explainers.blocking import BlockingExplainer
 from ligserve.client.explainers.class_core import ClassChoice
+from ligserve.client.explainers.construction import checked_client
 from ligserve.client.explainers.pairwise_core import PairwiseSequenceClassificationCore
 from ligserve.client.explainers.question import CallOptions
 from ligserve.client.sync import Client
@@ -24,6 +25,7 @@ class PairwiseSequenceClassificationExplainer(PairwiseSequenceClassificationCore
 
     Raises:
         AttributionTypeNotSupportedError: the attribution type is not "lig".
+        TypeError: the client is not one, such as the library's model.
         ValueError: there are not as many custom labels as the model has labels.
         LigserveError: custom labels are given, and the server cannot be asked for the model's.
     """
@@ -36,7 +38,7 @@ class PairwiseSequenceClassificationExplainer(PairwiseSequenceClassificationCore
         custom_labels: Sequence[str] | None = None,
     ) -> None:
         super().__init__(model_name, attribution_type, custom_labels)
-        self._client = client
+        self._client = checked_client(client, Client, model_name, self)
         if self.custom_labels:
             self._learn(client.model(model_name))
 
@@ -95,6 +97,7 @@ class AsyncPairwiseSequenceClassificationExplainer(PairwiseSequenceClassificatio
 
     Raises:
         AttributionTypeNotSupportedError: the attribution type is not "lig".
+        TypeError: the client is not one, such as the library's model.
     """
 
     def __init__(
@@ -105,7 +108,7 @@ class AsyncPairwiseSequenceClassificationExplainer(PairwiseSequenceClassificatio
         custom_labels: Sequence[str] | None = None,
     ) -> None:
         super().__init__(model_name, attribution_type, custom_labels)
-        self._client = client
+        self._client = checked_client(client, AsyncClient, model_name, self)
 
     async def __call__(
         self,

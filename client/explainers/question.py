@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from ligserve.client.options import ExplainKeywords
+from ligserve.client.quantities import check_whole
 from ligserve.client.tasks import Task
 from ligserve.client.types.enums import Convention, EmbeddingLayer, OutputSpace
 
@@ -19,6 +20,9 @@ class CallOptions:
     timeout: float | None
 
     def __post_init__(self) -> None:
+        # Before the explainer remembers them for its next calls.
+        if self.n_steps is not None:
+            check_whole("n_steps", self.n_steps)
         if self.tolerance is not None and self.n_steps is not None:
             raise ValueError("give either n_steps or tolerance, not both")
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ligserve.client.explainers.attributions import LIGAttributions
-from ligserve.client.explainers.last_answer import NOT_CALCULATED, written
+from ligserve.client.explainers.last_answer import NOT_CALCULATED
 from ligserve.client.explainers.predicted_class import PredictedClass
 from ligserve.client.rendering.html import Html, Row
 from ligserve.client.rendering.pieces import token_pieces
@@ -61,7 +61,7 @@ class ClassResults(PredictedClass):
             InputIdsNotCalculatedError: there was no call yet.
             OSError: the file cannot be written.
         """
-        return written([self._row(true_class)], html_filepath)
+        return self._written([self._row(true_class)], html_filepath)
 
     def _row(self, true_class: str | int | None) -> Row:
         explanation, words = self._last(), self.word_attributions

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ligserve.client.aio import AsyncClient
 from ligserve.client.explainers.awaited import AwaitedExplainer
 from ligserve.client.explainers.blocking import BlockingExplainer
+from ligserve.client.explainers.construction import checked_client
 from ligserve.client.explainers.question import CallOptions
 from ligserve.client.explainers.zero_shot_core import DEFAULT_HYPOTHESIS, ZeroShotClassificationCore
 from ligserve.client.sync import Client
@@ -22,6 +23,7 @@ class ZeroShotClassificationExplainer(ZeroShotClassificationCore, BlockingExplai
 
     Raises:
         AttributionTypeNotSupportedError: the attribution type is not "lig".
+        TypeError: the client is not one, such as the library's model.
         ValueError: the model has no label 'entailment' or 'ENTAILMENT'.
         LigserveError: the server cannot be asked for the model's labels.
     """
@@ -33,7 +35,7 @@ class ZeroShotClassificationExplainer(ZeroShotClassificationCore, BlockingExplai
         attribution_type: str = "lig",
     ) -> None:
         super().__init__(model_name, attribution_type)
-        self._client = client
+        self._client = checked_client(client, Client, model_name, self)
         self._learn(client.model(model_name))
 
     def __call__(
@@ -83,6 +85,7 @@ class AsyncZeroShotClassificationExplainer(ZeroShotClassificationCore, AwaitedEx
 
     Raises:
         AttributionTypeNotSupportedError: the attribution type is not "lig".
+        TypeError: the client is not one, such as the library's model.
     """
 
     def __init__(
@@ -92,7 +95,7 @@ class AsyncZeroShotClassificationExplainer(ZeroShotClassificationCore, AwaitedEx
         attribution_type: str = "lig",
     ) -> None:
         super().__init__(model_name, attribution_type)
-        self._client = client
+        self._client = checked_client(client, AsyncClient, model_name, self)
 
     async def __call__(
         self,

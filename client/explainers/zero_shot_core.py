@@ -6,7 +6,7 @@ from pathlib import Path
 from ligserve.client.explainers.attributions import LIGAttributions
 from ligserve.client.explainers.core import ExplainerCore
 from ligserve.client.explainers.errors import InputIdsNotCalculatedError
-from ligserve.client.explainers.last_answer import NOT_CALCULATED, written
+from ligserve.client.explainers.last_answer import NOT_CALCULATED
 from ligserve.client.rendering.html import Html, Row
 from ligserve.client.rendering.pieces import token_pieces
 from ligserve.client.tasks import ZeroShotClassification
@@ -100,7 +100,7 @@ class ZeroShotClassificationCore(ExplainerCore):
         probabilities = self.pred_probs
         words = [attributions.word_attributions for attributions in self.attributions]
         rows = zip(self.labels, probabilities, words, strict=True)
-        return written((_row(*row) for row in rows), html_filepath)
+        return self._written((_row(*row) for row in rows), html_filepath)
 
     def _learn(self, model: Model) -> None:
         super()._learn(model)

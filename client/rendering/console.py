@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ligserve.client.rendering.colours import rgb_colour, strengths
+from ligserve.client.rendering.figures import error_figures, sum_figures, warning_lines, work_figures
 from ligserve.client.rendering.pieces import printable, target_pieces
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def coloured_text(explanation: "Explanation", target: int) -> Text:
 def _parts(explanation: "Explanation") -> Iterator[RenderableType]:
     if explanation.prediction is not None:
         yield _prediction(explanation, explanation.prediction)
-    for warning in explanation.warnings:
-        yield Text(f"warning: {printable(warning.message)}", style="yellow")
+    for warning in warning_lines(explanation):
+        yield Text(printable(warning), style="yellow")
     for position, target in enumerate(explanation.targets):
         yield Text()
         yield Text.assemble(("why ", "dim"), (printable(str(target.target)), "bold"))
@@ -68,14 +69,8 @@ def _top_words(explanation: "Explanation", position: int) -> Table:
 
 
 def _figures(target: "TargetExplanation") -> Text:
-    change = target.f_input - target.f_baseline
-    return Text(
-        f"scores add up to {target.score_sum:+.4f}; the output changes by {change:+.4f} "
-        f"({target.f_baseline:.4f} to {target.f_input:.4f})\n"
-        f"off by {target.convergence_delta:+.1e}, at most {target.error_bound:.1e}; "
-        f"{target.points} points, stopped by {target.stop_reason}",
-        style="dim",
-    )
+    figures = f"{sum_figures(target)}\n{error_figures(target)}; {work_figures(target)}"
+    return Text(figures, style="dim")
 
 
 def _legend() -> Text:

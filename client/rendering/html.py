@@ -9,15 +9,18 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from ligserve.client.rendering.colours import css_colour, strengths
+from ligserve.client.rendering.figures import figure_lines, warning_lines
 from ligserve.client.rendering.pieces import Piece, printable, target_pieces
 
 if TYPE_CHECKING:
     from ligserve.client.types.explanation import Explanation
 
 COLUMNS = ("True Label", "Predicted Label", "Attribution Label", "Attribution Score", "Word Importance")
+_TOOLTIPS = {"Attribution Score": "Sum of the normalised scores: scores divided by their L2 norm."}
 _LEGEND = ((-1.0, "Negative"), (0.0, "Neutral"), (1.0, "Positive"))
 _CELL = "padding: 0.4em 2em 0.4em 0; text-align: left; vertical-align: top"
 _WORDS_CELL = f"{_CELL}; width: 70%; line-height: 1.75; white-space: pre-wrap; overflow-wrap: anywhere"
+_FIGURES = "font-size: smaller; margin-top: 0.3em; overflow-wrap: anywhere"
 _MARK = "color: black; padding: 0.1em 0; border-radius: 2px; background-color:"
 _SWATCH = "display: inline-block; width: 10px; height: 10px; border: 1px solid; background-color:"
 
@@ -72,14 +75,19 @@ def explanation_rows(explanation: "Explanation") -> tuple[Row, ...]:
     )
 
 
-def table(rows: Iterable[Row], columns: Sequence[str] = COLUMNS) -> str:
-    """The legend and the table, as a fragment to be put into a page."""
-    head = "".join(f'<th style="{_CELL}">{column}</th>' for column in columns)
-    body = "".join(map(_row, rows))
+def table(rows: Iterable[Row], columns: Sequence[str] = COLUMNS, notes: Iterable[str] = ()) -> str:
+    """The legend, the table and notes under it, as a fragment to be put into a page."""
+    head, body = "".join(map(_heading, columns)), "".join(map(_row, rows))
+    lines = "".join(f'<div dir="auto" style="{_FIGURES}">{_escaped(note)}</div>' for note in notes)
     return (
         f'<div class="ligserve">{_legend()}<table style="width: 100%; border-collapse: collapse">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{lines}</div>"
     )
+
+
+def explanation_notes(explanation: "Explanation") -> tuple[str, ...]:
+    """What goes under the table: how exact each target is, then the server's warnings."""
+    return figure_lines(explanation) + warning_lines(explanation)
 
 
 def page(fragment: str, title: str) -> str:
@@ -90,6 +98,11 @@ def page(fragment: str, title: str) -> str:
         f"<title>{_escaped(title)}</title>\n</head>\n"
         f'<body style="font-family: sans-serif; margin: 1em">\n{fragment}\n</body>\n</html>\n'
     )
+
+
+def _heading(column: str) -> str:
+    tooltip = f' title="{_TOOLTIPS[column]}"' if column in _TOOLTIPS else ""
+    return f'<th style="{_CELL}"{tooltip}>{column}</th>'
 
 
 def _row(row: Row) -> str:

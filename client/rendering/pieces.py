@@ -9,8 +9,10 @@ from ligserve.client.types.inputs import Token
 if TYPE_CHECKING:
     from ligserve.client.types.explanation import Explanation
 
-# Characters that act on a terminal, or that HTML forbids; each becomes one character, so offsets hold.
-_CONTROLS = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
+# Characters that act on a terminal, that HTML forbids, or that reorder the text around them (Unicode's
+# bidirectional controls); each becomes one character, so offsets hold.
+_ACTING = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_CONTROLS = {code: "\ufffd" for code in _ACTING if chr(code) not in "\t\n"} | {ord("\r"): " "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Piece:
 
 
 def printable(text: str) -> str:
-    """The text with control characters replaced by a visible sign."""
+    """The text with control characters replaced by a visible sign, and carriage returns by a space."""
     return text.translate(_CONTROLS)
 
 

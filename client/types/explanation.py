@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ligserve.client.rendering.html import explanation_rows, page, table
+from ligserve.client.rendering.html import explanation_notes, explanation_rows, page, table
 from ligserve.client.types.cost import Cost, Worker
 from ligserve.client.types.enums import Convention
 from ligserve.client.types.inputs import Answer, ImageShape, Prediction, ServerWarning, Token
@@ -93,7 +93,14 @@ class Explanation:
         return words_of(self.tokens_of(target), self.targets[target].scores, self.texts_of(target))
 
     def top(self, k: int = 10, target: int = 0) -> tuple[Word, ...]:
-        """The k words that contribute most, for or against a target, strongest first."""
+        """The k words that contribute most, for or against a target, strongest first.
+
+        Raises:
+            IndexError: there is no such target.
+            ValueError: k is below 0.
+        """
+        if k < 0:
+            raise ValueError(f"k must be a number of words from 0, is {k}")
         return tuple(sorted(self.words(target), key=lambda word: -abs(word.score))[:k])
 
     def to_dict(self) -> dict[str, object]:
@@ -115,8 +122,8 @@ class Explanation:
         return pandas.DataFrame(self._records())
 
     def html(self) -> str:
-        """A table like captum's as a fragment of HTML, one row per target."""
-        return table(explanation_rows(self))
+        """A table like captum's as a fragment of HTML, one row per target, and how exact each is."""
+        return table(explanation_rows(self), notes=explanation_notes(self))
 
     def save_html(self, path: str | Path) -> None:
         """Write the table as a page of HTML.

@@ -45,6 +45,8 @@ def scripted_messages(
     task = request.sequence_classification
     names = tuple(task.custom_labels) or labels
     targets = [_target(target, names) for target in task.targets] or [_target(pb.ClassTarget(), names)]
+    for explained in targets:
+        explained.output_space = request.options.output_space or explained.output_space
     header = _header(request, names, targets, single_logit)
     header.warnings.extend(service_pb.Warning(code=code, message=message) for code, message in warnings)
     messages = [service_pb.StreamExplainResponse(progress=service_pb.Progress(queue_position=1))]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 
 import grpc
 import pytest
@@ -66,6 +67,9 @@ async def test_an_explanation_holds_what_was_sent(client: AsyncClient) -> None:
     assert [word.text for word in explanation.words()] == ["I", "love", "you,", "so", "much", "🙂"]
     strongest = explanation.top(2)
     assert abs(strongest[0].score) >= abs(strongest[1].score)
+    assert explanation.top(0) == ()
+    with pytest.raises(ValueError, match="k must be"):
+        explanation.top(-1)
     assert explanation.cost.compute_seconds == 1.5
     json.dumps(explanation.to_dict(), allow_nan=False)
 
@@ -105,6 +109,37 @@ async def test_options_and_metadata_arrive(script: Script) -> None:
     assert script.time_left[0] < DEFAULT_TIMEOUT_S / 2
 
 
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 1e12], ids=str)
+async def test_a_timeout_out_of_range_is_refused_everywhere(
+    script: Script, client: AsyncClient, timeout: float
+) -> None:
+    with pytest.raises(ValueError, match="timeout must be"):
+        await client.explain("m", TASK, timeout=timeout)
+    with pytest.raises(ValueError, match="timeout must be"):
+        client.stream("m", TASK, timeout=timeout)
+    with pytest.raises(ValueError, match="timeout must be"):
+        await client.models(timeout=timeout)
+    with pytest.raises(ValueError, match="timeout must be"):
+        await client.model("m", timeout=timeout)
+    with pytest.raises(ValueError, match="timeout must be"):
+        Client(script.address, timeout=timeout)
+    assert not script.metadata
+
+
+async def test_arguments_of_the_wrong_type_are_named(script: Script, client: AsyncClient) -> None:
+    for wrong in ("text", SequenceClassification, None):
+        with pytest.raises(TypeError, match=r"such as SequenceClassification\(text\), is "):
+            await client.explain("m", wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="timeout must be a number, is str"):
+        await client.models(timeout="5")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="estimate_interval must be a number, is str"):
+        client.stream("m", TASK, estimate_interval="1")  # type: ignore[arg-type]
+    for interval in (float("nan"), float("inf"), 1e300):
+        with pytest.raises(ValueError, match="estimate_interval must be"):
+            client.stream("m", TASK, estimate_interval=interval)
+    assert not script.metadata
+
+
 async def test_calls_have_a_deadline_unless_none_is_wanted(script: Script, client: AsyncClient) -> None:
     await client.explain("m", TASK)
     await client.explain("m", TASK, timeout=None)
@@ -114,11 +149,31 @@ async def test_calls_have_a_deadline_unless_none_is_wanted(script: Script, clien
 
 async def test_a_timeout_raises(script: Script, client: AsyncClient) -> None:
     script.hang = True
-    with pytest.raises(DeadlineExceededError) as caught:
+    sentence = f"^no answer from {script.address} within 0.2 s$"
+    with pytest.raises(DeadlineExceededError, match=sentence) as caught:
         await client.explain("m", TASK, timeout=0.2, request_id="late")
     assert caught.value.request_id == "late"
     assert isinstance(caught.value.__cause__, grpc.RpcError)
     await asyncio.wait_for(script.cancelled.wait(), 10)
+    with pytest.raises(DeadlineExceededError, match=sentence):
+        await client.stream("m", TASK, timeout=0.2).result()
+
+    def blocking_calls() -> None:
+        with Client(script.address, timeout=0.2) as blocking_client:
+            with pytest.raises(DeadlineExceededError, match=sentence):
+                blocking_client.explain("m", TASK)
+            with pytest.raises(DeadlineExceededError, match=sentence):
+                blocking_client.stream("m", TASK).result()
+
+    await asyncio.to_thread(blocking_calls)
+
+
+async def test_a_server_that_never_speaks_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        async with AsyncClient(address) as client:
+            with pytest.raises(DeadlineExceededError, match=f"^no answer from {address} within 0.2 s$"):
+                await client.models(timeout=0.2)
 
 
 async def test_unavailable_is_retried_by_the_channel(script: Script, client: AsyncClient) -> None:

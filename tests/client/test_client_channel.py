@@ -51,6 +51,46 @@ def test_limits_that_make_no_sense(options: dict[str, int]) -> None:
         ClientConfig(**options)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("server", "problem"),
+    [
+        ("  ", "port is missing|white space"),
+        ("localhost", "the port is missing"),
+        ("localhost:", "the port is missing"),
+        (":50051", "a host is missing"),
+        ("localhost:65536", "from 0 to 65535"),
+        ("localhost:-1", "from 0 to 65535"),
+        ("localhost:" + "9" * 5000, "from 0 to 65535"),
+        ("localhost:grpc", "from 0 to 65535"),
+        ("local host:1", "white space"),
+        ("::1", "brackets"),
+        ("[::1]", "the port is missing"),
+        ("http://localhost:50051", "must not start with http://"),
+        ("https://localhost", "must not start with https://"),
+        ("grpc://localhost:50051", "must not start with grpc://"),
+        ("dns:///localhost:65536", "from 0 to 65535"),
+    ],
+    ids=lambda value: value[:40],
+)
+def test_an_address_that_cannot_be_one(server: str, problem: str) -> None:
+    for kind in (Client, AsyncClient):
+        with pytest.raises(ValueError, match=f"such as HOST:PORT.*({problem})"):
+            kind(server)
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        *("localhost:0", "[::1]:65535", "a.b:1", "unix:/run/x", "unix:x", "dns:///a:443", "dns:///a"),
+        *("dns://1.1.1.1/a:443", "dns:a:443", "dns:///[::1]", "ipv4:10.0.0.1:1,10.0.0.2:1"),
+    ],
+)
+def test_addresses_of_every_kind(server: str) -> None:
+    assert ClientConfig(server=server).server == server
+    with pytest.raises(TypeError, match="HOST:PORT; got int"):
+        Client(50051)  # type: ignore[arg-type]
+
+
 def test_a_dead_connection_is_noticed_and_deadlines_are_left_to_calls() -> None:
     options = dict(channel_options(ClientConfig()))
     assert options["grpc.http2.ping_timeout_ms"] == options["grpc.keepalive_timeout_ms"]

@@ -102,6 +102,11 @@ async def test_errors_are_one_line(script: Script) -> None:
     assert_one_line(unwritable, "No such file or directory")
 
 
+@pytest.mark.parametrize("server", [" ", "http://127.0.0.1:1", "127.0.0.1:70000", "localhost"])
+async def test_an_address_that_cannot_be_one(server: str) -> None:
+    assert_one_line(await run("models", "--server", server), "HOST:PORT", repr(server))
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -111,7 +116,6 @@ async def test_errors_are_one_line(script: Script) -> None:
         ("explain", TEXT, "-m", "m", "--tolerance", "1", "--n-steps", "1"),
         ("explain", TEXT, "-m", "m", "--convention", "mine"),
         ("models", "--timeout", "nan"),
-        ("models", "--server", " "),
         ("nonsense",),
     ],
     ids=" ".join,

@@ -1,5 +1,7 @@
 """What a failed call tells."""
 
+import copy
+import pickle
 from typing import Any
 
 import grpc
@@ -18,9 +20,11 @@ from ligserve.client import (
     QuestionAnswering,
     SequenceClassification,
     ServerError,
+    TruncatedStreamError,
     UnimplementedError,
 )
 from ligserve.client.errors import ERROR_CLASSES, from_rpc_error, translate_rpc_errors
+from ligserve.client.local_failures import Asked
 from tests.client.scripted_server import Refusal, Script
 
 TASK = SequenceClassification("I love you")
@@ -96,8 +100,26 @@ async def test_damaged_details_do_not_hide_the_error(script: Script, client: Asy
 
 async def test_a_message_above_the_limit_is_refused_here(script: Script) -> None:
     async with AsyncClient(script.address, max_message_bytes=1000) as client:
-        with pytest.raises(OverloadedError, match="larger than max"):
-            await client.explain("m", SequenceClassification("x" * 2000))
+        for text, words in (("x" * 2000, "the request has 20"), ("x " * 400, "the answer has 1")):
+            with pytest.raises(
+                InvalidRequestError, match=f"{words}.*this client's limit.* of 1000"
+            ) as caught:
+                await client.explain("m", SequenceClassification(text))
+            assert [violation.field for violation in caught.value.violations] == ["request"]
+            assert "send it in parts" in str(caught.value)
+
+
+async def test_a_message_above_the_server_s_limit(script: Script, client: AsyncClient) -> None:
+    with pytest.raises(InvalidRequestError, match=r"has 50\d+ bytes, above the server's limit of 4194304"):
+        await client.explain("m", SequenceClassification("x" * 5_000_000))
+
+
+async def test_a_queue_that_is_full_is_no_message_that_is_too_large(
+    script: Script, client: AsyncClient
+) -> None:
+    script.refusals = [Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "message larger than max (9 vs. 8)")]
+    with pytest.raises(OverloadedError, match="larger than max"):
+        await client.explain("m", TASK)
 
 
 @given(st.binary(max_size=200), st.sampled_from(CODES))
@@ -107,7 +129,24 @@ def test_any_bytes_make_an_error_of_the_tree(packed: bytes, code: grpc.StatusCod
     assert str(error)
 
 
+@pytest.mark.parametrize("code", CODES)
+async def test_errors_can_be_pickled(script: Script, client: AsyncClient, code: grpc.StatusCode) -> None:
+    info = error_details_pb2.ErrorInfo(reason="R", metadata={"part": "x"})
+    script.refusals = [Refusal(code, "no", (info,))] * 5
+    with pytest.raises(LigserveError) as caught:
+        await client.explain("m", TASK)
+    read = pickle.loads(pickle.dumps(caught.value))
+    assert type(read) is type(caught.value)
+    assert (str(read), read.failure) == (str(caught.value), caught.value.failure)
+    assert read.failure.metadata == {"part": "x"}
+
+
+def test_a_pickled_error_keeps_its_message() -> None:
+    error = TruncatedStreamError("no summary came")
+    assert str(pickle.loads(pickle.dumps(error))) == str(copy.copy(error)) == str(error)
+
+
 def test_errors_without_a_status_are_translated_too() -> None:
-    with pytest.raises(ServerError, match="odd"), translate_rpc_errors("r"):
+    with pytest.raises(ServerError, match="odd"), translate_rpc_errors(Asked("r")):
         raise grpc.RpcError("odd")
     assert from_rpc_error(CallFailed(grpc.StatusCode.ABORTED, None)).reason is None

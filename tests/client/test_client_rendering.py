@@ -1,6 +1,7 @@
 """Explanations for people: what is shown, and what must never be."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from ligserve.client import Explanation, Token
+from ligserve.client import Explanation, ServerWarning, Token
 from ligserve.client.folding import fold_answer
 from ligserve.client.rendering.colours import css_colour, rgb_colour, strengths
 from ligserve.client.rendering.html import Row, page, table
@@ -142,6 +143,29 @@ def test_the_terminal_shows_the_text_as_it_was_written() -> None:
 
 def test_control_characters_become_visible_one_by_one() -> None:
     assert printable("a\x1b[0m\x00\x85\n\tb") == "a\ufffd[0m\ufffd\ufffd\n\tb"
+    assert printable("a\r\nb\rc") == "a \nb c"
+    assert printable("\u202aa\u202e\u2066b\u2069") == "\ufffda\ufffd\ufffdb\ufffd"
+
+
+def test_figures_and_warnings_stand_under_the_table(tmp_path: Path) -> None:
+    explanation = explained("I love you", 1, 0)
+    warned = replace(explanation, warnings=(ServerWarning("W", "<img src=x> is \u202enot neutral"),))
+    warned.save_html(tmp_path / "page.html")
+    for html in (warned.html(), (tmp_path / "page.html").read_text(encoding="utf-8")):
+        reader = Reader(html)
+        assert "img" not in reader.tags
+        under = reader.text[reader.text.index("POSITIVE: ") :]
+        first = explanation.targets[0]
+        for expected in (
+            f"POSITIVE: scores add up to {first.score_sum:+.4f}; the output changes by ",
+            f"({first.f_baseline:.4f} to {first.f_input:.4f})",
+            f"off by {first.convergence_delta:+.1e}, at most {first.error_bound:.1e}",
+            f"faithful convention; {first.points} points, stopped by tolerance",
+            "NEGATIVE: scores add up to",
+            "warning: <img src=x> is \ufffdnot neutral",
+        ):
+            assert expected in under
+    assert any("normalised scores" in title for title in Reader(explanation.html()).titles)
 
 
 def test_windows_add_up_in_words() -> None:

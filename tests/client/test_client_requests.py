@@ -136,12 +136,29 @@ def test_a_text_must_be_a_string() -> None:
         {"long_input": "cut"},
         {"timeout": 0},
         {"timeout": float("nan")},
+        {"timeout": float("inf")},
+        {"timeout": 10**400},
+        {"timeout": 1e9},
     ],
     ids=str,
 )
 def test_options_that_make_no_sense(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"one of|not both|timeout"):
         ExplainOptions(**options)
+
+
+@pytest.mark.parametrize("value", ["1", True, [1], 1j], ids=repr)
+@pytest.mark.parametrize("name", ["tolerance", "n_steps", "max_points", "timeout"])
+def test_a_number_of_the_wrong_type_is_named(name: str, value: Any) -> None:
+    with pytest.raises(TypeError, match=f"{name} must be an? (number|int), is {type(value).__name__}"):
+        ExplainOptions(**{name: value})
+
+
+def test_whole_numbers_are_ints() -> None:
+    with pytest.raises(TypeError, match="n_steps must be an int, is float"):
+        ExplainOptions(n_steps=5.0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"max_answer_tokens must be an int, is str"):
+        explain_request("m", QuestionAnswering("q", "c", "9"), PLAIN)  # type: ignore[arg-type]
 
 
 def test_options_are_left_to_the_server_unless_given() -> None:

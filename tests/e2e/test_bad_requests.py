@@ -14,7 +14,6 @@ from ligserve.client import (
     Client,
     InvalidRequestError,
     ModelNotFoundError,
-    OverloadedError,
     SequenceClassification,
     SequenceClassificationExplainer,
     UnimplementedError,
@@ -195,8 +194,14 @@ def test_bytes_that_are_no_message(live: LiveServer, data: bytes) -> None:
 
 
 def test_a_message_of_10_mib_is_refused(live: LiveServer) -> None:
-    with Client(live.address) as client, pytest.raises(OverloadedError, match="larger than max"):
+    with (
+        Client(live.address) as client,
+        pytest.raises(InvalidRequestError, match=r"104857\d\d bytes") as caught,
+    ):
         client.explain("bert", SequenceClassification("a" * (10 << 20)))
+    (violation,) = caught.value.violations
+    assert violation.field == "request"
+    assert "shorten the text, or send it in parts" in violation.description
 
 
 def test_an_unknown_method(live: LiveServer) -> None:

@@ -63,7 +63,7 @@ WRONG = {
     "too many steps": (("-m", "sentiment", "--n-steps", "10000000"), TEXT, ["from 1 to 4096"]),
     "huge steps": (("-m", "sentiment", "--n-steps", "99999999999"), TEXT, ["n_steps"]),
     "NaN": (("-m", "sentiment", "--tolerance", "nan"), TEXT, ["tolerance", "nan"]),
-    "10 MiB": (("-m", "sentiment"), "a" * (10 << 20), ["larger than max"]),
+    "10 MiB": (("-m", "sentiment"), "a" * (10 << 20), ["the server's limit", "shorten the text"]),
 }
 
 

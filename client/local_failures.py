@@ -1,0 +1,50 @@
+"""Failures that gRPC itself reports, in words that say what to do; the server had no part in them."""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Final
+
+import grpc
+
+from ligserve.client.failures import Failure, FieldViolation
+
+# "CLIENT: Sent message larger than max (2009 vs. 1000)"; older gRPC does not name the side.
+_TOO_LARGE: Final = re.compile(
+    r"(?P<side>CLIENT|SERVER)?(?:: )?(?P<deed>Sent|Received) message larger than max "
+    r"\((?P<size>\d+) vs\.? (?P<limit>\d+)\)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The call that failed, as the caller made it: its identifier, the address, and the seconds it had."""
+
+    request_id: str = ""
+    server: str = ""
+    timeout: float | None = None
+
+
+NOT_SAID: Final = Asked()
+
+
+def reworded(failure: Failure, asked: Asked) -> Failure:
+    """The failure with a sentence for the caller, where gRPC's own names no cause."""
+    if failure.code is grpc.StatusCode.DEADLINE_EXCEEDED and asked.server:
+        return replace(failure, details=_too_late(asked))
+    if failure.code is grpc.StatusCode.RESOURCE_EXHAUSTED and (found := _TOO_LARGE.search(failure.details)):
+        sentence = _too_large(found)
+        return replace(failure, details=sentence, violations=(FieldViolation("request", sentence),))
+    return failure
+
+
+def _too_late(asked: Asked) -> str:
+    within = "in time" if asked.timeout is None else f"within {asked.timeout:g} s"
+    return f"no answer from {asked.server} {within}"
+
+
+def _too_large(found: re.Match[str]) -> str:
+    side, deed, size, limit = found.group("side", "deed", "size", "limit")
+    what = "answer" if (side, deed) in (("CLIENT", "Received"), ("SERVER", "Sent")) else "request"
+    ours = side == "CLIENT" or (side is None and deed == "Sent")
+    whose = "this client's limit (max_message_bytes)" if ours else "the server's limit"
+    return f"the {what} has {size} bytes, above {whose} of {limit}: shorten the text, or send it in parts"

@@ -1,0 +1,40 @@
+"""How exact an explanation is, in the same words on a terminal and on a page."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ligserve.client.types.explanation import Explanation
+    from ligserve.client.types.targets import TargetExplanation
+
+
+def sum_figures(target: "TargetExplanation") -> str:
+    """What the scores add up to, beside what they ought to."""
+    change = target.f_input - target.f_baseline
+    return (
+        f"scores add up to {target.score_sum:+.4f}; the output changes by {change:+.4f} "
+        f"({target.f_baseline:.4f} to {target.f_input:.4f})"
+    )
+
+
+def error_figures(target: "TargetExplanation") -> str:
+    """How far off the sum is, and at most can be."""
+    return f"off by {target.convergence_delta:+.1e}, at most {target.error_bound:.1e}"
+
+
+def work_figures(target: "TargetExplanation") -> str:
+    """What was spent, and why no more."""
+    return f"{target.points} points, stopped by {target.stop_reason}"
+
+
+def figure_lines(explanation: "Explanation") -> tuple[str, ...]:
+    """One line for each target with everything about its exactness, not escaped."""
+    return tuple(
+        f"{target.target}: {sum_figures(target)}; {error_figures(target)}; "
+        f"{explanation.convention} convention; {work_figures(target)}"
+        for target in explanation.targets
+    )
+
+
+def warning_lines(explanation: "Explanation") -> tuple[str, ...]:
+    """One line for each of the server's warnings, not escaped."""
+    return tuple(f"warning: {warning.message}" for warning in explanation.warnings)
