@@ -3,8 +3,6 @@
 import contextlib
 import os
 import sys
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -14,12 +12,11 @@ from ligserve.client.cli.explain import explain
 from ligserve.client.cli.models import models
 from ligserve.client.errors import LigserveError, ServerUnavailableError
 from ligserve.client.rendering.pieces import printable
+from ligserve.server.command import serve
 
 FAILED = 1
 # What a shell reports for a process that Ctrl-C ended: 128 + SIGINT.
 INTERRUPTED = 130
-# Packages of the extra "server", without which its command cannot be imported.
-SERVER_PACKAGES = ("structlog", "grpc_health", "grpc_reflection")
 
 app = typer.Typer(
     name="ligserve",
@@ -46,22 +43,10 @@ def options(
     """Explains predictions of Hugging Face transformers, token by token, from a server."""
 
 
-def _serve_without_extra() -> None:
-    """Starts a server (needs the extra "server")."""
-    raise LigserveError("the server's packages are not installed: pip install 'ligserve[server]'")
-
-
-def _register_serve() -> None:
-    # The light install holds the server's modules, but not what they import.
-    if find_spec("ligserve.server.command") and all(map(find_spec, SERVER_PACKAGES)):
-        app.command()(import_module("ligserve.server.command").serve)
-    else:
-        app.command("serve")(_serve_without_extra)
-
-
 app.command()(explain)
 app.command()(models)
-_register_serve()
+# Its module is always there and imports nothing heavy; it says itself what to install where that is missing.
+app.command()(serve)
 
 
 def main() -> None:
