@@ -139,9 +139,9 @@ def test_an_unknown_model_is_not_found_and_the_others_are_named(live: LiveServer
 
 
 UNBUILT = {
-    "pairwise_sequence_classification": explaining("pairwise_sequence_classification", text1="a", text2="b"),
-    "multi_label_classification": explaining("multi_label_classification", text="a"),
-    "zero_shot_classification": explaining("zero_shot_classification", text="a", labels=["b"]),
+    "zero_shot_classification.multi_label = false in FAITHFUL": explaining(
+        "zero_shot_classification", text="a", labels=["b"]
+    ),
     "question_answering": explaining("question_answering", question="a", context="b"),
     "token_classification": explaining("token_classification", text="a"),
     "image_classification": explaining("image_classification", image=b"a"),
