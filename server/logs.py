@@ -43,9 +43,12 @@ def configure_logs(*, json_logs: bool, level: str) -> None:
 
 
 def _renderers(json_logs: bool) -> list[Processor]:
+    """Tracebacks go without local variables, which hold callers' texts."""
     if json_logs:
-        return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        plain = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        return [structlog.processors.ExceptionRenderer(plain), structlog.processors.JSONRenderer()]
+    plain_traceback = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain_traceback)]
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:

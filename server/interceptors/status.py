@@ -6,6 +6,7 @@ from google.rpc import error_details_pb2, status_pb2
 from ligserve.server.errors import ServeError, to_failure
 
 # Metadata above 8 KiB (the sentence is sent twice, once percent-encoded) loses the status itself.
+LONGEST_DESCRIPTION = 200
 MAX_DETAILS_BYTES = 4096
 MAX_MESSAGE_BYTES = 1024
 
@@ -32,13 +33,20 @@ def to_status(error: ServeError) -> status_pb2.Status:
 
 
 def _shorten(status: status_pb2.Status) -> None:
-    """Take one violation from a last detail that is a BadRequest, or else that detail."""
+    """From a last detail that is a BadRequest cut a description, or take a violation; or take that detail."""
     bad_request = error_details_pb2.BadRequest()
     packed = status.details.pop()
-    if packed.Unpack(bad_request) and len(bad_request.field_violations) > 1:
+    if not packed.Unpack(bad_request):
+        return
+    last = bad_request.field_violations[-1]
+    if len(last.description) > LONGEST_DESCRIPTION:
+        last.description = last.description[: LONGEST_DESCRIPTION - 3] + "..."
+    elif len(bad_request.field_violations) > 1:
         bad_request.field_violations.pop()
-        packed.Pack(bad_request)
-        status.details.append(packed)
+    else:
+        return
+    packed.Pack(bad_request)
+    status.details.append(packed)
 
 
 def _cut(message: str) -> str:

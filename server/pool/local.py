@@ -15,7 +15,8 @@ from ligserve.server.pool.handle import WorkerStartError
 from ligserve.server.pool.local_worker import LocalWorker
 from ligserve.server.pool.process import WorkerProcess
 
-WORKER_COMMAND = (sys.executable, "-m", "ligserve.server.workers")
+# -P: the folder that the server was started in is no place to import from.
+WORKER_COMMAND = (sys.executable, "-P", "-m", "ligserve.server.workers")
 
 
 class LocalBackend:

@@ -1,6 +1,7 @@
 """A worker process that has loaded its models, seen through its socket."""
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import AsyncGenerator, Sequence
 
@@ -10,7 +11,7 @@ from ligserve.internal.v1 import frames_pb2
 from ligserve.server.errors import RemoteError
 from ligserve.server.framing import FramingError, pack_frame, read_frame
 from ligserve.server.pool.handle import WorkerLostError
-from ligserve.server.pool.process import WorkerProcess
+from ligserve.server.pool.process import EXIT_PATIENCE_S, WorkerProcess
 from ligserve.v1 import explanation_service_pb2 as service_pb
 from ligserve.v1 import model_service_pb2 as model_pb
 
@@ -107,8 +108,13 @@ class LocalWorker:
     async def close(self) -> str:
         """Close the socket, at which the process ends; tells its exit code."""
         self._writer.close()
-        await self.wait_lost()
-        return f"exit code {await self._process.wait_or_kill()}"
+        # A worker that does not read keeps what was written to it from being flushed, and so the socket open.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(EXIT_PATIENCE_S):
+                await self.wait_lost()
+        code = await self._process.wait_or_kill()
+        self._writer.transport.abort()
+        return f"exit code {code}"
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         try:

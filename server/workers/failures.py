@@ -10,12 +10,17 @@ _log = logger("ligserve.worker")
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the device's or the machine's memory did not suffice."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(phrase in text for phrase in _OUT_OF_MEMORY)
+
+
 def as_serve_error(error: Exception, request_id: str) -> ServeError:
     """A ServeError as it is; out of memory by its name; anything else logged, with an id for the caller."""
     if isinstance(error, ServeError):
         return error
-    text = str(error).lower()
-    if isinstance(error, MemoryError) or any(phrase in text for phrase in _OUT_OF_MEMORY):
+    if is_out_of_memory(error):
         _log.warning("out_of_memory", request_id=request_id, error=str(error))
         return ResourceExhaustedError(
             "the worker's memory does not hold one row of this input; send a shorter one",

@@ -130,6 +130,8 @@ def test_other_baselines_add_up_too(client: Client, baseline: str) -> None:
     assert abs(target.convergence_delta) <= target.error_bound
     assert target.f_input == pytest.approx(pad.f_input, abs=1e-6)
     assert target.f_baseline != pytest.approx(pad.f_baseline, abs=1e-3), "another start of the path"
+    special = [s for s, token in zip(target.scores, explanation.tokens, strict=True) if token.special]
+    assert special == [0.0] * len(special), "special tokens stay as they are"
 
 
 def test_a_tighter_tolerance_costs_more_points_and_gives_a_smaller_bound(client: Client) -> None:

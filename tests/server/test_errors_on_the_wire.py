@@ -192,3 +192,13 @@ def test_every_error_class_has_a_canonical_code() -> None:
     assert all(kind.code in numbers for kind in leaves)
     assert trailing_metadata(status_pb2.Status())[0][0] == "grpc-status-details-bin"
     assert explanation.ClassReference().WhichOneof("reference") is None
+
+
+def test_a_long_description_is_cut_rather_than_its_field_path_lost() -> None:
+    status = to_status(
+        InvalidArgumentError([FieldViolation("sequence_classification.custom_labels", "L" * 9000)])
+    )
+    assert [packed.TypeName() for packed in status.details] == [
+        "google.rpc.ErrorInfo",
+        "google.rpc.BadRequest",
+    ]

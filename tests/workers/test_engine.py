@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import threading
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ import torch
 from captum.attr import LayerIntegratedGradients
 from torch import Tensor
 
-from ligserve.server.errors import FailedPreconditionError
+from ligserve.server.errors import FailedPreconditionError, ResourceExhaustedError
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.outputs import ClassOutput
 from ligserve.server.workers.engine.path import Path, PathSpec
 from ligserve.server.workers.explainers.faithful_text import faithful_input
+from ligserve.server.workers.failures import as_serve_error
 from ligserve.server.workers.models.loaded import LoadedModel
 from ligserve.server.workers.quadrature import AdaptiveSimpson, FixedRule, PathEstimate, gauss_legendre
 from ligserve.v1 import explanation_pb2 as pb
@@ -269,3 +271,73 @@ def test_values_that_are_not_finite_are_an_error_not_an_answer(load_zoo: LoadZoo
     error = recorder.wait().error
     assert isinstance(error, FailedPreconditionError)
     assert error.reason == "NOT_FINITE"
+
+
+class Forgetful(torch.nn.Module):
+    """A network whose memory holds so many rows and no more."""
+
+    def __init__(self, network: torch.nn.Module, rows: int) -> None:
+        super().__init__()
+        self.network, self.rows = network, rows
+        self.refused = 0
+
+    @property
+    def config(self) -> object:
+        return self.network.config
+
+    @property
+    def device(self) -> object:
+        return self.network.device
+
+    def get_input_embeddings(self) -> torch.nn.Module:
+        return self.network.get_input_embeddings()  # type: ignore[operator]
+
+    def forward(self, input_ids: Tensor, **others: Tensor) -> object:
+        if len(input_ids) > self.rows:
+            self.refused += 1
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        return self.network(input_ids=input_ids, **others)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_batch_that_does_not_fit_is_halved_until_it_does(
+    load_zoo: LoadZoo, engine: Engine, rows: int
+) -> None:
+    model = load_zoo("bert")
+    expected = explained(engine, spec_of(model, TEXT), PROBABILITY)
+    forgetful = Forgetful(model.network, rows)
+    small = dataclasses.replace(model, network=cast(Any, forgetful))
+    estimate = explained(engine, spec_of(small, TEXT), PROBABILITY)
+    assert forgetful.refused > 0
+    assert estimate.scores[0] == pytest.approx(expected.scores[0], rel=1e-4, abs=1e-6)
+
+
+def test_one_row_that_does_not_fit_is_resource_exhausted(load_zoo: LoadZoo, engine: Engine) -> None:
+    model = load_zoo("bert")
+    small = dataclasses.replace(model, network=cast(Any, Forgetful(model.network, 0)))
+    recorder = Recorder([PROBABILITY])
+    engine.submit(Path(spec_of(small, TEXT), FixedRule(*gauss_legendre(3)), recorder, None))
+    error = recorder.wait().error
+    assert error is not None
+    assert isinstance(as_serve_error(error, "r"), ResourceExhaustedError)
+
+
+def test_a_target_asked_for_twice_is_answered_twice(load_zoo: LoadZoo, engine: Engine) -> None:
+    spec = spec_of(load_zoo("bert"), TEXT)
+    other = ClassOutput(2, None, pb.OUTPUT_SPACE_LOGIT)
+    estimate = explained(engine, spec, PROBABILITY, other, PROBABILITY)
+    assert (estimate.scores[0] == estimate.scores[2]).all()
+    assert estimate.scores[1] == pytest.approx(explained(engine, spec, other).scores[0], rel=1e-5, abs=1e-7)
+
+
+def test_a_token_without_an_embedding_is_named(load_zoo: LoadZoo, engine: Engine) -> None:
+    model = load_zoo("bert")
+    tokenizer = copy.deepcopy(model.tokenizer)
+    tokenizer.add_tokens([f"zqx{number}" for number in range(500)])
+    recorder = Recorder([PROBABILITY])
+    spec = spec_of(dataclasses.replace(model, tokenizer=tokenizer), "hello zqx499")
+    engine.submit(Path(spec, FixedRule(*gauss_legendre(3)), recorder, None))
+    error = recorder.wait().error
+    assert isinstance(error, FailedPreconditionError)
+    assert error.reason == "TOKENIZER_MISMATCH"
+    assert "zqx499" in error.message

@@ -60,7 +60,9 @@ class ExplanationServiceServicer(object):
 
     def StreamExplain(self, request, context):
         """Answers as the explanation comes into being: one header, estimates and progress, one summary.
-        The last estimates equal Explain's answer. A stream without a summary was cut short.
+        The last estimates equal Explain's answer, up to float rounding where other requests share the
+        batches. A stream without a summary was cut short. Field paths in errors start at ExplainRequest
+        for both methods; those of StreamOptions start with "stream.".
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,7 +37,9 @@ class ExplanationServiceStub:
     """Answers once, with the finished explanation."""
     StreamExplain: _grpc.UnaryStreamMultiCallable[_explanation_service_pb2.StreamExplainRequest, _explanation_service_pb2.StreamExplainResponse]
     """Answers as the explanation comes into being: one header, estimates and progress, one summary.
-    The last estimates equal Explain's answer. A stream without a summary was cut short.
+    The last estimates equal Explain's answer, up to float rounding where other requests share the
+    batches. A stream without a summary was cut short. Field paths in errors start at ExplainRequest
+    for both methods; those of StreamOptions start with "stream.".
     """
 
 @_typing.type_check_only
@@ -49,7 +51,9 @@ class ExplanationServiceAsyncStub(ExplanationServiceStub):
     """Answers once, with the finished explanation."""
     StreamExplain: _aio.UnaryStreamMultiCallable[_explanation_service_pb2.StreamExplainRequest, _explanation_service_pb2.StreamExplainResponse]  # type: ignore[assignment]
     """Answers as the explanation comes into being: one header, estimates and progress, one summary.
-    The last estimates equal Explain's answer. A stream without a summary was cut short.
+    The last estimates equal Explain's answer, up to float rounding where other requests share the
+    batches. A stream without a summary was cut short. Field paths in errors start at ExplainRequest
+    for both methods; those of StreamOptions start with "stream.".
     """
 
 class ExplanationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -70,7 +74,9 @@ class ExplanationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_explanation_service_pb2.StreamExplainResponse], _abc.AsyncIterator[_explanation_service_pb2.StreamExplainResponse]]:
         """Answers as the explanation comes into being: one header, estimates and progress, one summary.
-        The last estimates equal Explain's answer. A stream without a summary was cut short.
+        The last estimates equal Explain's answer, up to float rounding where other requests share the
+        batches. A stream without a summary was cut short. Field paths in errors start at ExplainRequest
+        for both methods; those of StreamOptions start with "stream.".
         """
 
 def add_ExplanationServiceServicer_to_server(servicer: ExplanationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

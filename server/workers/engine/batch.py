@@ -25,9 +25,26 @@ def path_ends(spec: PathSpec) -> tuple[Tensor, Tensor]:
 
 
 def predict(spec: PathSpec) -> Tensor:
-    """(C,) logits of the input, nothing replaced."""
+    """(C,) logits of the input, nothing replaced.
+
+    Raises:
+        FailedPreconditionError: the tokenizer gives a token that the model has no embedding for.
+    """
+    _check_vocabulary(spec)
     with torch.no_grad():
         return spec.model.logits(spec.model.batch([spec.prediction_row]))[0]
+
+
+def _check_vocabulary(spec: PathSpec) -> None:
+    table = spec.model.network.get_input_embeddings()
+    largest = int(spec.row["input_ids"].max())
+    if isinstance(table, nn.Embedding) and largest >= table.num_embeddings:
+        raise FailedPreconditionError(
+            f"the tokenizer of model '{spec.model.name}' gives token {largest} "
+            f"({spec.model.tokenizer.convert_ids_to_tokens(largest)!r}), "
+            f"the model has only {table.num_embeddings} embeddings",
+            reason="TOKENIZER_MISMATCH",
+        )
 
 
 class Batch:
@@ -76,15 +93,16 @@ def _node_values(
     """For each of the slice's points its alpha and value; gradients are (rows, T of the batch, d)."""
     start, end = _ends(piece.path)
     length = piece.path.spec.length
-    outputs = piece.path.outputs
+    distinct = list(dict.fromkeys(piece.path.outputs))
     sums = [
         (gradient[:, :length] * (end - start)).sum(dim=-1, dtype=torch.float64)
-        for gradient in gradients[: len(outputs)]
+        for gradient in gradients[: len(distinct)]
     ]
+    asked = [distinct.index(output) for output in piece.path.outputs]
     columns = (
-        values.detach(),
-        torch.stack(sums, dim=1),
-        torch.stack([output.noise(logits) for output in outputs], dim=1),
+        values.detach()[:, asked],
+        torch.stack(sums, dim=1)[:, asked],
+        torch.stack([output.noise(logits) for output in distinct], dim=1)[:, asked],
     )
     f, token_sums, noise = (column.cpu().numpy() for column in columns)
     if not (np.isfinite(f).all() and np.isfinite(token_sums).all()):
@@ -112,8 +130,8 @@ def _ends(path: Path) -> tuple[Tensor, Tensor]:
 
 
 def _target_values(piece: Slice, logits: Tensor) -> Tensor:
-    """(rows, K): f of every target."""
-    return torch.stack([output(logits) for output in piece.path.outputs], dim=1)
+    """(rows, distinct targets): f of every target; one that is asked for twice is computed once."""
+    return torch.stack([output(logits) for output in dict.fromkeys(piece.path.outputs)], dim=1)
 
 
 def _gradients(values: Sequence[Tensor], moved: Tensor) -> list[Tensor]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ligserve.server.workers.engine.batch import Batch, path_ends, predict
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.scheduler import Scheduler, Slice
+from ligserve.server.workers.failures import is_out_of_memory
 from ligserve.server.workers.quadrature import NodeValue
 
 # Rows x padded length in a batch; about 512 already saturate two cores.
@@ -113,13 +114,20 @@ class Engine:
             path.listener.failed(error)
 
     def _after_failure(self, slices: Sequence[Slice], error: Exception) -> None:
-        """A batch of several paths is tried path by path, so that one cannot fail another."""
+        """Path by path, so that one cannot fail another; out of memory, in halves down to one row."""
         if len(slices) > 1:
             for piece in slices:
                 self._run_batch([piece])
             return
-        path = slices[0].path
+        path, alphas = slices[0].path, slices[0].alphas
+        if is_out_of_memory(error) and len(alphas) > 1:
+            middle = len(alphas) // 2
+            self._run_batch([Slice(path, alphas[:middle])])
+            if not path.cancelled:
+                self._run_batch([Slice(path, alphas[middle:])])
+            return
         self._scheduler.remove(path)
+        path.cancel()
         path.listener.failed(error)
 
 

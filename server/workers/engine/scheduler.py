@@ -8,6 +8,8 @@ from ligserve.server.workers.engine.path import Path
 
 # Paths share a batch only if the shorter one's rows are at least this full.
 MIN_FILL = 0.75
+# Every target of a row is a backward pass; a batch with many more is cut, so that others get their turn.
+OUTPUTS_PER_PASS = 8
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,11 @@ class Scheduler:
 
     def _fill(self, paths: list[Path]) -> list[Slice]:
         batch: list[Slice] = []
-        rows, longest = 0, paths[0].spec.length
+        rows, longest, passes = 0, paths[0].spec.length, 1
         for path in paths:
             longest = max(longest, path.spec.length)
-            room = max(self._budget // longest - rows, 0 if batch else 1)
+            passes = max(passes, -(-len(path.outputs) // OUTPUTS_PER_PASS))
+            room = max(self._budget // (longest * passes) - rows, 0 if batch else 1)
             if room <= 0:
                 break
             alphas = path.take(room)

@@ -11,6 +11,7 @@ from ligserve.v1 import explanation_pb2, explanation_service_pb2
 
 # A list of all classes in an error message ends here.
 _LISTED_CLASSES = 20
+_LONGEST_NAME = 60
 
 
 class ClassTargets:
@@ -97,7 +98,7 @@ def class_index(labels: Sequence[str], reference: explanation_pb2.ClassReference
     else:
         if reference.name in labels:
             return labels.index(reference.name)
-        problem = f"there is no class '{reference.name}'"
+        problem = f"there is no class '{_shortened(reference.name)}'"
     violation = FieldViolation(field, f"{problem}; the classes are {_listing(labels)}")
     raise InvalidArgumentError([violation], reason="UNKNOWN_CLASS")
 
@@ -116,8 +117,13 @@ def prediction_of(
     )
 
 
+def _shortened(name: str) -> str:
+    """Error details above a few KiB never arrive."""
+    return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "..."
+
+
 def _listing(labels: Sequence[str]) -> str:
-    shown = [f"{index} {label}" for index, label in enumerate(labels[:_LISTED_CLASSES])]
+    shown = [f"{index} {_shortened(label)}" for index, label in enumerate(labels[:_LISTED_CLASSES])]
     more = len(labels) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
