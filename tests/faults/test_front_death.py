@@ -11,7 +11,7 @@ import pytest
 from benchmarks.texts import LONG, SHORT
 from ligserve.client import Client, SequenceClassification, ServerUnavailableError
 from ligserve.client.sync_stream import ExplanationStream
-from ligserve.client.types.events import HeaderEvent
+from ligserve.client.types.events import HeaderEvent, ProgressEvent
 from tests.faults.conftest import StartServer
 
 EXIT_S = 30
@@ -84,6 +84,27 @@ def test_a_stopped_worker_does_not_hold_up_the_end(start: StartServer) -> None:
             server.process.send_signal(signal.SIGTERM)
             with pytest.raises(ServerUnavailableError, match="shutting down"):
                 stream.result()
+        assert server.process.wait(EXIT_S) == 0
+        assert_all_end([worker])
+
+
+def test_a_stopped_worker_that_has_not_read_all_does_not_hold_up_the_end(start: StartServer) -> None:
+    """What was written to it can never be flushed; the server must not wait for that."""
+    huge = SequenceClassification("good " * 150_000)
+    with start("--drain-grace", "0.1") as starting:
+        server = starting.ready()
+        (worker,) = server.workers()
+        with Client(server.address, max_attempts=1) as client:
+            worker.suspend()
+            streams = [client.stream("sentiment", huge) for _ in range(4)]
+            for stream in streams:
+                first = next(iter(stream))
+                assert isinstance(first, ProgressEvent)
+                assert first.queue_position == 0, "the worker has it, as far as the front knows"
+            server.process.send_signal(signal.SIGTERM)
+            for stream in streams:
+                with pytest.raises(ServerUnavailableError, match="shutting down"):
+                    stream.result()
         assert server.process.wait(EXIT_S) == 0
         assert_all_end([worker])
 
