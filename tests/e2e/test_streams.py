@@ -1,5 +1,7 @@
 """Streams of the real server: order of events, and the same answer as the unary call."""
 
+import time
+
 import pytest
 
 from benchmarks.texts import LONG, SHORT
@@ -69,12 +71,16 @@ def test_offsets_slice_the_callers_text_in_both_conventions(client: Client) -> N
 
 
 def test_near_the_deadline_the_best_estimate_goes_out(client: Client) -> None:
-    long = SequenceClassification(" ".join([LONG[0]] * 4))
-    explanation = client.explain("sentiment", long, tolerance=1e-6, max_points=16384, timeout=12)
+    """The deadline is set by this machine's own speed: later than the first round, long before the last."""
+    long = SequenceClassification(" ".join([LONG[0]] * 3))
+    started = time.monotonic()
+    client.explain("sentiment", long, n_steps=7)
+    first_round_s = time.monotonic() - started
+    explanation = client.explain("sentiment", long, tolerance=1e-6, timeout=2.5 * first_round_s)
     (target,) = explanation.targets
     assert target.stop_reason == "deadline"
     assert abs(target.convergence_delta) <= target.error_bound
-    assert target.points > 9
+    assert target.points >= 9
 
 
 def test_fixed_steps_that_do_not_fit_the_deadline_fail(client: Client) -> None:
