@@ -4,7 +4,7 @@ from ligserve.server.workers.explainers import PLANNERS
 from ligserve.server.workers.explainers.baselines import supported_baselines
 from ligserve.server.workers.explainers.moved_layer import supported_layers
 from ligserve.server.workers.explainers.support import CONVENTIONS, head_refusal, refusal
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.loaded import LoadedModel, TextModel
 from ligserve.v1 import explanation_pb2, model_service_pb2
 
 
@@ -18,7 +18,7 @@ def describe(model: LoadedModel) -> model_service_pb2.Model:
         model_type=network.config.model_type,
         labels=model.labels,
         num_logits=model.num_logits,
-        max_tokens=model.max_tokens,
+        max_tokens=model.max_tokens if isinstance(model, TextModel) else 0,
         dtype=str(network.dtype).removeprefix("torch."),
         parameters=network.num_parameters(),
         explainers=[_support(name, model) for name in PLANNERS if not head_refusal(model, name)],
@@ -26,6 +26,8 @@ def describe(model: LoadedModel) -> model_service_pb2.Model:
 
 
 def _support(explainer: str, model: LoadedModel) -> model_service_pb2.ExplainerSupport:
+    if not isinstance(model, TextModel):
+        raise RuntimeError(f"model '{model.name}' is not a model of text")
     refusals = {convention: refusal(model, explainer, convention) for convention in CONVENTIONS}
     conventions = [convention for convention, why in refusals.items() if not why]
     layers = {layer for convention in conventions for layer in supported_layers(model, convention)}

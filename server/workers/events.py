@@ -19,16 +19,17 @@ NEUTRAL_PROBABILITY = 0.8
 
 def header(request_id: str, plan: Plan, parts: Sequence[Part]) -> pb.Header:
     """What is known before the first gradient, once every part is predicted."""
-    return pb.Header(
+    header = pb.Header(
         request_id=request_id,
         model=plan.model.name,
         revision=plan.model.revision,
         convention=plan.convention,
-        prediction=plan.prediction([part.logits for part in parts if part.logits is not None]),
         windows=[_window(part) for part in parts],
-        targets=[part.plan.described(output) for part in parts for output in part.outputs],
+        targets=[each.target for part in parts for each in part.explained],
         warnings=plan.warnings,
     )
+    header.MergeFrom(plan.outcome([part.logits for part in parts if part.logits is not None]))
+    return header
 
 
 def _window(part: Part) -> pb.Window:
@@ -43,7 +44,7 @@ def estimates(part: Part) -> Iterator[pb.Estimate]:
     estimate = part.path.rule.estimate()
     if estimate is None:
         return
-    for row, target in enumerate(part.plan.targets):
+    for row, target in enumerate(part.targets):
         scores = estimate.scores[row]
         errors = None if estimate.score_errors is None else estimate.score_errors[row]
         for first in range(0, len(scores), MAX_TOKENS_PER_MESSAGE):
@@ -95,7 +96,7 @@ def _target_summaries(part: Part) -> Iterator[pb.TargetSummary]:
     if estimate is None:
         raise RuntimeError("a path finished without an estimate")
     reasons = part.path.rule.stop_reasons()
-    for row, (target, reason) in enumerate(zip(part.plan.targets, reasons, strict=True)):
+    for row, (target, reason) in enumerate(zip(part.targets, reasons, strict=True)):
         cut = part.path.cut_by_deadline and reason != pb.STOP_REASON_TOLERANCE
         summary = pb.TargetSummary(
             target=target,
@@ -114,14 +115,14 @@ def _target_summaries(part: Part) -> Iterator[pb.TargetSummary]:
 
 def _baseline_warnings(parts: Sequence[Part], targets: Sequence[pb.TargetSummary]) -> list[pb.Warning]:
     """One for each target whose baseline is already judged as the class that is explained."""
-    explained = [(part.plan.described(output), output) for part in parts for output in part.outputs]
+    explained = [each for part in parts for each in part.explained]
     warnings = []
-    for (target, output), reached in zip(explained, targets, strict=True):
-        probability = output.space == explanation_pb2.OUTPUT_SPACE_PROBABILITY and output.versus_index is None
+    for each, reached in zip(explained, targets, strict=True):
+        space, versus = each.target.output_space, each.target.HasField("versus_index")
+        probability = space == explanation_pb2.OUTPUT_SPACE_PROBABILITY and not versus
         if probability and reached.f_baseline > NEUTRAL_PROBABILITY:
-            label = f"not {target.class_label}" if output.flipped else target.class_label
             message = (
-                f"the baseline alone has probability {reached.f_baseline:.2f} for {label}; "
+                f"the baseline alone has probability {reached.f_baseline:.2f} for {each.about}; "
                 "scores explain only the rest, another baseline may say more"
             )
             warnings.append(pb.Warning(code="BASELINE_NOT_NEUTRAL", message=message))

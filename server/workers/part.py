@@ -5,9 +5,9 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ligserve.server.workers.engine.outputs import ClassOutput
+from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.path import Path
-from ligserve.server.workers.explainers import PathPlan
+from ligserve.server.workers.explainers import Explained, PathPlan
 
 
 class PartListener(Protocol):
@@ -41,8 +41,8 @@ class Part:
         window: position among the job's paths.
         plan: what the explainer made of it.
         path: the path.
-        logits: (C,) logits of the input; None until they are known.
-        outputs: what is explained; empty until the logits are known.
+        logits: logits of the input, (C,) or (T, C); None until they are known.
+        explained: what is explained; empty until the logits are known.
         finished_already: whether its estimate is final.
     """
 
@@ -51,16 +51,22 @@ class Part:
         self.plan = plan
         self.path = Path(plan.spec, plan.rule, self, deadline)
         self.logits: Tensor | None = None
-        self.outputs: Sequence[ClassOutput] = ()
+        self.explained: Sequence[Explained] = ()
         self.finished_already = False
         self._job = job
 
-    def predicted(self, logits: Tensor) -> Sequence[ClassOutput]:
+    @property
+    def targets(self) -> range:
+        """Numbers of its targets, as the header counts them."""
+        first = self.plan.first_target
+        return range(first, first + len(self.explained))
+
+    def predicted(self, logits: Tensor) -> Sequence[Output]:
         """Keep the logits; the job waits for those of every part."""
         self.logits = logits
-        self.outputs = self.plan.outputs(logits)
+        self.explained = self.plan.explained(logits)
         self._job.part_predicted()
-        return self.outputs
+        return [each.output for each in self.explained]
 
     def points_done(self, path: Path) -> None:
         """Pass it on."""

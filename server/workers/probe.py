@@ -1,91 +1,81 @@
 """What a model can and cannot do, found out by trying it once when it is loaded."""
 
 import dataclasses
-from collections.abc import Callable
 
 import torch
 
 from ligserve.server.errors import ServeError
+from ligserve.server.workers.engine.spec import PathSpec
+from ligserve.server.workers.explainers import PLANNERS
 from ligserve.server.workers.explainers.baselines import DEFAULT_BASELINE, token_or_none
-from ligserve.server.workers.explainers.faithful_text import faithful_input, faithful_pair
-from ligserve.server.workers.explainers.library_pair import library_pair
-from ligserve.server.workers.explainers.library_text import library_input
-from ligserve.server.workers.explainers.text_input import SourceText, TextInput
-from ligserve.server.workers.models.layers import layer_output, replaced_output
-from ligserve.server.workers.models.loaded import LoadedModel, RowInputs
+from ligserve.server.workers.explainers.faithful_text import faithful_input
+from ligserve.server.workers.explainers.support import CONVENTIONS, head_refusal, refusal
+from ligserve.server.workers.models.loaded import LoadedModel, RowInputs, TextModel
+from ligserve.server.workers.probe_requests import PROBE_REQUESTS
 from ligserve.v1 import explanation_pb2 as pb
+from ligserve.v1.explanation_service_pb2 import ExplainRequest
 
 _SHORT = "a probe"
 _LONG = "a probe of how rows of unequal length share one batch without touching each other"
-_PAIR = (SourceText(_SHORT, "text1"), SourceText("two probes", "text2"))
-# Logits may move by this much under padding, relative to 1 + their size.
+# Logits may move by this much, relative to 1 + their size, under padding,
 _PADDING_TOLERANCE = 1e-5
+# and where embeddings are replaced by themselves.
+_REPLACED_TOLERANCE = 1e-4
 
 
 def probed(model: LoadedModel) -> LoadedModel:
-    """The model with what the probe found: padding, and the conventions that it refuses."""
-    faithful, library = _refusal(model, _faithful), _refusal(model, _library)
-    return dataclasses.replace(
-        model,
-        pads_safely=_pads_safely(model),
-        faithful_refusal=faithful,
-        library_refusal=library,
-        faithful_pair_refusal=faithful or _refusal(model, _faithful_pair),
-        library_pair_refusal=library or _refusal(model, _library_pair),
-    )
+    """The model with what the probe found: padding, and what it refuses."""
+    model = dataclasses.replace(model, pads_safely=isinstance(model, TextModel) and _pads_safely(model))
+    tried = {
+        (explainer, convention): _refusal(model, explainer, convention)
+        for explainer in PLANNERS
+        for convention in CONVENTIONS
+        if not head_refusal(model, explainer) and not refusal(model, explainer, convention)
+    }
+    return dataclasses.replace(model, refusals={key: why for key, why in tried.items() if why})
 
 
-def _faithful(model: LoadedModel, token: int) -> TextInput:
-    return faithful_input(model, _SHORT, "text", token)
-
-
-def _library(model: LoadedModel, token: int) -> TextInput:
-    return library_input(model, _SHORT, "text", token)
-
-
-def _faithful_pair(model: LoadedModel, token: int) -> TextInput:
-    return faithful_pair(model, *_PAIR, token)
-
-
-def _library_pair(model: LoadedModel, token: int) -> TextInput:
-    return library_pair(model, *_PAIR, token)
-
-
-def _refusal(model: LoadedModel, read: Callable[[LoadedModel, int], TextInput]) -> str:
-    """Why one point of a path fails; empty if it works."""
+def _refusal(model: LoadedModel, explainer: str, convention: "pb.Convention.ValueType") -> str:
+    """Why a point of a path fails; empty if both ends work."""
+    request = ExplainRequest()
+    request.CopyFrom(PROBE_REQUESTS[explainer])
+    request.options.convention = convention
     try:
-        text = read(model, _baseline_token(model))
-        layer = model.layers[pb.EMBEDDING_LAYER_WORD]
-        layer_output(model.network, layer, model.batch([text.baseline_row]))
-        end = layer_output(model.network, layer, model.batch([text.row]))
-        with torch.no_grad(), replaced_output(layer, end[None]):
-            logits = model.logits(model.batch([text.row]))
+        spec = PLANNERS[explainer](request, model).paths[0].spec
+        return _wrong_ends(spec, same_inputs=convention == pb.CONVENTION_FAITHFUL)
     except ServeError as error:
         return error.message
-    except Exception as error:
+    except Exception as error:  # whatever a model's code raises
         return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
-    return "" if bool(logits.isfinite().all()) else "its logits are not finite"
 
 
-def _baseline_token(model: LoadedModel) -> int:
-    token = token_or_none(model, DEFAULT_BASELINE)
-    if token is None:
-        raise ValueError("its tokenizer has neither a padding nor an end-of-text token")
-    return token
+def _wrong_ends(spec: PathSpec, *, same_inputs: bool) -> str:
+    """What is wrong with the model's output at the ends of a path; empty for nothing."""
+    ends = spec.ends()
+    plain = spec.predict()
+    with torch.no_grad():
+        at_start, at_end = (spec.run([spec.row], [each[n][None] for each in ends])[0] for n in (0, 1))
+    if not all(bool(logits.isfinite().all()) for logits in (plain, at_start, at_end)):
+        return "its logits are not finite"
+    moved = (at_end - plain).abs() / (1 + plain.abs())
+    if same_inputs and bool(moved.max() > _REPLACED_TOLERANCE):
+        return "its output changes when its embeddings are replaced by themselves"
+    return ""
 
 
-def _pads_safely(model: LoadedModel) -> bool:
+def _pads_safely(model: TextModel) -> bool:
     """Whether a row's logits are the same alone and beside a longer row."""
+    token = token_or_none(model, DEFAULT_BASELINE)
     try:
-        token = _baseline_token(model)
-        short, long = (faithful_input(model, text, "text", token).row for text in (_SHORT, _LONG))
+        short, long = (faithful_input(model, text, "text", token or 0).row for text in (_SHORT, _LONG))
         alone, beside = _first_logits(model, [short]), _first_logits(model, [short, long])
     except Exception:
         return False
-    moved = (alone - beside).abs() / (1 + alone.abs())
+    own = beside[: len(alone)] if model.head.per_token else beside
+    moved = (alone - own).abs() / (1 + alone.abs())
     return bool(moved.max() <= _PADDING_TOLERANCE)
 
 
-def _first_logits(model: LoadedModel, rows: list[RowInputs]) -> torch.Tensor:
+def _first_logits(model: TextModel, rows: list[RowInputs]) -> torch.Tensor:
     with torch.no_grad():
         return model.logits(model.batch(rows))[0]

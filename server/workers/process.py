@@ -19,10 +19,11 @@ from ligserve.server.workers.explainers import PLANNERS, Plan
 from ligserve.server.workers.failures import as_serve_error
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job import Job, ended
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.loaded import LoadedModel, Refusals
 from ligserve.server.workers.models.loading import ModelLoadError, load_model
 from ligserve.server.workers.pipe import Pipe
 from ligserve.server.workers.probe import probed
+from ligserve.v1 import explanation_pb2
 from ligserve.v1.explanation_service_pb2 import ExplainRequest
 
 _log = logger("ligserve.worker")
@@ -74,10 +75,16 @@ def _load_models(start: StartWorker) -> dict[str, LoadedModel]:
             model=model.name,
             revision=model.revision,
             pads_safely=model.pads_safely,
-            library_refusal=model.library_refusal or None,
-            faithful_refusal=model.faithful_refusal or None,
+            refusals=_named(model.refusals) or None,
         )
     return models
+
+
+def _named(refusals: Refusals) -> dict[str, str]:
+    return {
+        f"{explainer}, {explanation_pb2.Convention.Name(convention).removeprefix('CONVENTION_')}": why
+        for (explainer, convention), why in refusals.items()
+    }
 
 
 class Worker:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoTokenizer, BertConfig, BertForTokenClassification
+from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
 
 from tests.conftest import ZooModel
 from tests.live_server import COMMAND, LiveServer
@@ -66,11 +66,11 @@ def with_pickled_weights(directory: Path) -> None:
     torch.save({}, directory / "pytorch_model.bin")
 
 
-def with_a_head_for_tokens(directory: Path) -> None:
+def with_a_head_that_fills_gaps(directory: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(directory)
     shutil.rmtree(directory)
     config = BertConfig(vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
-    BertForTokenClassification(config).save_pretrained(directory)
+    BertForMaskedLM(config).save_pretrained(directory)
     tokenizer.save_pretrained(directory)
 
 
@@ -86,7 +86,7 @@ SPOILT: dict[Spoil, str] = {
     with_broken_weights: "cannot load",
     with_cut_weights: "cannot load",
     with_pickled_weights: "loaded only with allow_pickle = true",
-    with_a_head_for_tokens: "BertForTokenClassification, not a trained sequence classifier",
+    with_a_head_that_fills_gaps: "BertForMaskedLM, not a trained classifier",
     without_tokenizer: "holds no tokenizer",
 }
 

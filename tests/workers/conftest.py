@@ -12,12 +12,12 @@ from ligserve.internal.v1.frames_pb2 import ModelSource
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.outputs import ClassOutput
 from ligserve.server.workers.engine.path import Path
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.models.loading import load_model
 from ligserve.server.workers.probe import probed
 from tests.conftest import ZooModel
 
-LoadZoo = Callable[..., LoadedModel]
+LoadZoo = Callable[..., TextModel]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,13 +29,15 @@ def one_thread() -> None:
 @pytest.fixture(scope="session")
 def load_zoo(zoo_model: ZooModel) -> LoadZoo:
     """A zoo model in memory, probed."""
-    loaded: dict[str, LoadedModel] = {}
+    loaded: dict[str, TextModel] = {}
 
-    def load(name: str, num_labels: int = 3, labels: tuple[str, ...] = ()) -> LoadedModel:
+    def load(name: str, num_labels: int = 3, labels: tuple[str, ...] = ()) -> TextModel:
         key = str(zoo_model(name, num_labels, labels))
         if key not in loaded:
             source = ModelSource(name=name, source=key)
-            loaded[key] = probed(load_model(source, "cpu"))
+            model = probed(load_model(source, "cpu"))
+            assert isinstance(model, TextModel)
+            loaded[key] = model
         return loaded[key]
 
     return load

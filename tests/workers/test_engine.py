@@ -13,12 +13,14 @@ from captum.attr import LayerIntegratedGradients
 from torch import Tensor
 
 from ligserve.server.errors import FailedPreconditionError, ResourceExhaustedError
+from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.outputs import ClassOutput
-from ligserve.server.workers.engine.path import Path, PathSpec
+from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.explainers.faithful_text import faithful_input
 from ligserve.server.workers.failures import as_serve_error
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.layers import EmbeddingLayer
+from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.quadrature import AdaptiveSimpson, FixedRule, PathEstimate, gauss_legendre
 from ligserve.v1 import explanation_pb2 as pb
 from tests.workers.conftest import LoadZoo, Recorder
@@ -29,14 +31,18 @@ PROBABILITY = ClassOutput(1, None, pb.OUTPUT_SPACE_PROBABILITY)
 
 
 def spec_of(
-    model: LoadedModel, text: str, layer: "pb.EmbeddingLayer.ValueType" = pb.EMBEDDING_LAYER_WORD
-) -> PathSpec:
+    model: TextModel, text: str, layer: "pb.EmbeddingLayer.ValueType" = pb.EMBEDDING_LAYER_WORD
+) -> EmbeddingPathSpec:
     baseline = model.tokenizer.pad_token_id
     prepared = faithful_input(model, text, "text", baseline)
-    return PathSpec(model, model.layers[layer], prepared.row, prepared.baseline_row, prepared.prediction_row)
+    return EmbeddingPathSpec(
+        model, model.layers[layer], prepared.row, prepared.baseline_row, prepared.prediction_row
+    )
 
 
-def explained(engine: Engine, spec: PathSpec, *outputs: ClassOutput, steps: int = 20) -> PathEstimate:
+def explained(
+    engine: Engine, spec: EmbeddingPathSpec, *outputs: ClassOutput, steps: int = 20
+) -> PathEstimate:
     recorder = Recorder(outputs)
     path = Path(spec, FixedRule(*gauss_legendre(steps)), recorder, None)
     engine.submit(path)
@@ -46,7 +52,7 @@ def explained(engine: Engine, spec: PathSpec, *outputs: ClassOutput, steps: int 
     return estimate
 
 
-def by_captum(spec: PathSpec, output: ClassOutput, steps: int = 20) -> Tensor:
+def by_captum(spec: EmbeddingPathSpec, output: ClassOutput, steps: int = 20) -> Tensor:
     """(T,) raw scores of captum's LayerIntegratedGradients, the same inputs along the whole path."""
     inputs = {name: values[None] for name, values in spec.row.items()}
     others = {name: values for name, values in inputs.items() if name != "input_ids"}
@@ -55,7 +61,7 @@ def by_captum(spec: PathSpec, output: ClassOutput, steps: int = 20) -> Tensor:
         copies = {name: values.expand(len(input_ids), -1) for name, values in rest.items()}
         return output(spec.model.network(input_ids=input_ids, **copies).logits)
 
-    attributions = LayerIntegratedGradients(forward, spec.layer).attribute(
+    attributions = LayerIntegratedGradients(forward, spec.layer.modules[0]).attribute(
         inputs["input_ids"],
         baselines=spec.baseline_row["input_ids"][None],
         additional_forward_args=(others,),
@@ -140,7 +146,7 @@ def test_batch_mates_do_not_change_scores(load_zoo: LoadZoo, name: str) -> None:
     engine.close()
 
 
-def hold_engine(engine: Engine, model: LoadedModel, paths: Sequence[Path]) -> None:
+def hold_engine(engine: Engine, model: TextModel, paths: Sequence[Path]) -> None:
     """Submit paths while the engine is kept busy by one point, so that they meet in a batch."""
     entered, go_on = threading.Event(), threading.Event()
 
@@ -264,7 +270,7 @@ def test_values_that_are_not_finite_are_an_error_not_an_answer(load_zoo: LoadZoo
     layer = network.get_input_embeddings()
     assert isinstance(layer, torch.nn.Embedding)
     layer.weight.data.fill_(float("nan"))
-    layers = {pb.EMBEDDING_LAYER_WORD: layer}
+    layers = {pb.EMBEDDING_LAYER_WORD: EmbeddingLayer((layer,))}
     spec = spec_of(dataclasses.replace(model, network=network, layers=layers), TEXT)
     recorder = Recorder([PROBABILITY])
     engine.submit(Path(spec, AdaptiveSimpson(0.01, 512), recorder, None))

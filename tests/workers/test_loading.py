@@ -6,16 +6,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification, BertForTokenClassification
+from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, BertForSequenceClassification
 
 from ligserve.internal.v1.frames_pb2 import ModelSource
 from ligserve.server.workers.description import describe
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.models.loading import ModelLoadError, load_model
 from ligserve.v1 import explanation_pb2 as pb
 from tests.conftest import NLI_LABELS, ODD_NLI_LABELS, ZooModel
 from tests.workers.conftest import LoadZoo
 from tests.zoo import ARCHITECTURES
+
+SEQUENCE, PAIR = "sequence_classification", "pairwise_sequence_classification"
+LIBRARY = pb.CONVENTION_LIBRARY
 
 
 @pytest.fixture
@@ -82,19 +85,19 @@ def test_another_models_tokenizer(copied: Path) -> None:
 
 def test_the_wrong_head(copied: Path, tmp_path: Path) -> None:
     config = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
-    other = tmp_path / "tagger"
-    BertForTokenClassification(config).save_pretrained(other)
+    other = tmp_path / "filler"
+    BertForMaskedLM(config).save_pretrained(other)
     AutoTokenizer.from_pretrained(copied).save_pretrained(other)
     message = refusal(other)
-    assert "BertForTokenClassification" in message
-    assert "not a trained sequence classifier" in message
+    assert "BertForMaskedLM" in message
+    assert "not a trained classifier" in message
 
 
 def test_the_wrong_head_whose_weights_happen_to_fit(copied: Path) -> None:
     config = json.loads((copied / "config.json").read_text())
-    config["architectures"] = ["BertForTokenClassification"]
+    config["architectures"] = ["BertForMaskedLM"]
     (copied / "config.json").write_text(json.dumps(config))
-    assert "holds BertForTokenClassification, not a trained sequence classifier" in refusal(copied)
+    assert "holds BertForMaskedLM, not a trained classifier" in refusal(copied)
 
 
 def test_weights_that_do_not_fit_the_number_of_labels(copied: Path) -> None:
@@ -108,12 +111,12 @@ def test_weights_that_do_not_fit_the_number_of_labels(copied: Path) -> None:
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_is_faithful_and_pads_safely(load_zoo: LoadZoo, name: str) -> None:
     model = load_zoo(name)
-    assert model.faithful_refusal == ""
+    assert [key for key in model.refusals if key[1] == pb.CONVENTION_FAITHFUL] == []
     assert model.pads_safely
 
 
 def test_what_the_library_cannot_do_is_known_at_load(load_zoo: LoadZoo) -> None:
-    refused = {name for name in ARCHITECTURES if load_zoo(name).library_refusal}
+    refused = {name for name in ARCHITECTURES if (SEQUENCE, LIBRARY) in load_zoo(name).refusals}
     assert refused == {"gpt2"}, "its embeddings are looked up twice, the library returns NaN"
 
 
@@ -144,7 +147,7 @@ def test_a_model_describes_itself(load_zoo: LoadZoo) -> None:
     assert "mask_token" not in describe(load_zoo("gpt2")).explainers[0].baselines
 
 
-def supported(model: LoadedModel) -> dict[str, list["pb.Convention.ValueType"]]:
+def supported(model: TextModel) -> dict[str, list["pb.Convention.ValueType"]]:
     return {each.explainer: list(each.conventions) for each in describe(model).explainers}
 
 
@@ -161,6 +164,5 @@ def test_a_model_says_what_is_refused_and_why(load_zoo: LoadZoo) -> None:
     odd = describe(load_zoo("bert", labels=ODD_NLI_LABELS)).explainers[-1]
     assert list(odd.conventions) == [pb.CONVENTION_FAITHFUL]
     assert list(odd.refusals) == ["LIBRARY: no label is spelt 'entailment' or 'ENTAILMENT'"]
-    refused = {name for name in ARCHITECTURES if load_zoo(name).library_pair_refusal}
+    refused = {name for name in ARCHITECTURES if (PAIR, LIBRARY) in load_zoo(name).refusals}
     assert refused == {"gpt2", "mpnet"}, "mpnet has two separators, of which the library knows nothing"
-    assert not any(load_zoo(name).faithful_pair_refusal for name in ARCHITECTURES)

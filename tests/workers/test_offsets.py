@@ -10,7 +10,7 @@ from ligserve.server.errors import InvalidArgumentError
 from ligserve.server.workers.explainers.faithful_text import faithful_input
 from ligserve.server.workers.explainers.library_text import library_input
 from ligserve.server.workers.explainers.offsets import clean_text, without_outer_space
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.loaded import TextModel
 from tests.workers.conftest import LoadZoo
 
 pieces = st.sampled_from(
@@ -87,7 +87,7 @@ def test_offsets_stand_in_order_and_cover_the_text(
     assert not missed or not exact(model), missed
 
 
-def exact(model: LoadedModel) -> bool:
+def exact(model: TextModel) -> bool:
     """Byte-level tokenizers keep every character; others normalise some away (accents, joiners)."""
     return model.name in {"roberta", "gpt2"}
 

@@ -10,11 +10,11 @@ import pytest
 from ligserve.internal.v1.frames_pb2 import RunJob, WorkerFrame
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.outputs import ClassOutput
-from ligserve.server.workers.explainers import PLANNERS, Plan
+from ligserve.server.workers.explainers import PLANNERS, Explained, Plan
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job import Job
 from ligserve.v1 import explanation_pb2 as pb
-from ligserve.v1.explanation_service_pb2 import ExplainRequest
+from ligserve.v1.explanation_service_pb2 import ExplainRequest, Target
 from tests.conftest import NLI_LABELS
 from tests.workers.conftest import LoadZoo
 
@@ -87,8 +87,8 @@ def test_cancelling_a_job_cancels_every_path(plan: Plan, engine: Engine) -> None
 
 def test_a_path_that_fails_ends_the_job_once(plan: Plan, engine: Engine) -> None:
     first, broken, last = plan.paths
-    no_such_class = ClassOutput(99, None, pb.OUTPUT_SPACE_LOGIT)
-    broken = dataclasses.replace(broken, outputs=lambda logits: [no_such_class])
+    no_such_class = Explained(ClassOutput(99, None, pb.OUTPUT_SPACE_LOGIT), Target(), "")
+    broken = dataclasses.replace(broken, explained=lambda logits: [no_such_class])
     front = Front()
     job = job_of(dataclasses.replace(plan, paths=[first, broken, last]), front)
     engine.submit(*job.paths)

@@ -7,44 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from ligserve.server.errors import FailedPreconditionError
-from ligserve.server.workers.engine.path import Path, PathSpec
+from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.scheduler import Slice
-from ligserve.server.workers.models.layers import layer_output, replaced_output
+from ligserve.server.workers.engine.spec import Ends
 from ligserve.server.workers.quadrature import NodeValue
-
-
-def path_ends(spec: PathSpec) -> tuple[Tensor, Tensor]:
-    """Start and end of a path: the layer's output for the baseline and for the input, each (T, d)."""
-    model = spec.model
-    start, end = (
-        layer_output(model.network, spec.layer, model.batch([row])) for row in (spec.baseline_row, spec.row)
-    )
-    if spec.zeroed is not None:
-        start = torch.where(spec.zeroed.to(start.device)[:, None], torch.zeros_like(start), start)
-    return start, end
-
-
-def predict(spec: PathSpec) -> Tensor:
-    """(C,) logits of the input, nothing replaced.
-
-    Raises:
-        FailedPreconditionError: the tokenizer gives a token that the model has no embedding for.
-    """
-    _check_vocabulary(spec)
-    with torch.no_grad():
-        return spec.model.logits(spec.model.batch([spec.prediction_row]))[0]
-
-
-def _check_vocabulary(spec: PathSpec) -> None:
-    table = spec.model.network.get_input_embeddings()
-    largest = int(spec.row["input_ids"].max())
-    if isinstance(table, nn.Embedding) and largest >= table.num_embeddings:
-        raise FailedPreconditionError(
-            f"the tokenizer of model '{spec.model.name}' gives token {largest} "
-            f"({spec.model.tokenizer.convert_ids_to_tokens(largest)!r}), "
-            f"the model has only {table.num_embeddings} embeddings",
-            reason="TOKENIZER_MISMATCH",
-        )
 
 
 class Batch:
@@ -52,18 +18,17 @@ class Batch:
 
     def __init__(self, slices: Sequence[Slice]) -> None:
         self._slices = slices
-        self._model = slices[0].path.spec.model
-        self._layer = slices[0].path.spec.layer
+        self._spec = slices[0].path.spec
 
     def run(self) -> list[list[tuple[float, NodeValue]]]:
         """Evaluate every point; for each slice its alphas and values."""
-        moved = self._moved_embeddings().requires_grad_()
+        moved = [tensor.requires_grad_() for tensor in self._moved()]
         with torch.enable_grad():
-            logits = self._logits(moved)
+            logits = self._spec.run(self._inputs(), moved)
             values = [_target_values(piece, logits[rows]) for piece, rows in self._rows()]
             gradients = _gradients(values, moved)
         return [
-            _node_values(piece, logits[rows].detach(), value, [part[rows] for part in gradients])
+            _node_values(piece, logits[rows].detach(), value, [[t[rows] for t in part] for part in gradients])
             for (piece, rows), value in zip(self._rows(), values, strict=True)
         ]
 
@@ -73,41 +38,45 @@ class Batch:
             yield piece, slice(start, start + len(piece.alphas))
             start += len(piece.alphas)
 
-    def _moved_embeddings(self) -> Tensor:
-        """(B, T, d): each row's place on its path; exact at both ends."""
-        parts = [_points_of(piece.path, piece.alphas) for piece in self._slices]
-        longest = max(part.shape[1] for part in parts)
-        padded = [nn.functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in parts]
-        return torch.cat(padded)
+    def _inputs(self) -> list[dict[str, Tensor]]:
+        return [dict(piece.path.spec.row) for piece in self._slices for _ in piece.alphas]
 
-    def _logits(self, moved: Tensor) -> Tensor:
-        rows = [piece.path.spec.row for piece in self._slices for _ in piece.alphas]
-        inputs = self._model.batch(rows)
-        with replaced_output(self._layer, moved):
-            return self._model.logits(inputs)
+    def _moved(self) -> list[Tensor]:
+        """Each moved tensor, (B, T, d): every row's place on its path; exact at both ends."""
+        places = [_points_of(piece.path, piece.alphas) for piece in self._slices]
+        return [_stacked(tensors) for tensors in zip(*places, strict=True)]
+
+
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    longest = max(tensor.shape[1] for tensor in tensors)
+    return torch.cat([nn.functional.pad(each, (0, 0, 0, longest - each.shape[1])) for each in tensors])
 
 
 def _node_values(
-    piece: Slice, logits: Tensor, values: Tensor, gradients: Sequence[Tensor]
+    piece: Slice, logits: Tensor, values: Tensor, gradients: Sequence[Sequence[Tensor]]
 ) -> list[tuple[float, NodeValue]]:
-    """For each of the slice's points its alpha and value; gradients are (rows, T of the batch, d)."""
-    start, end = _ends(piece.path)
-    length = piece.path.spec.length
+    """For each of the slice's points its alpha and value.
+
+    Args:
+        piece: the slice.
+        logits: of its rows.
+        values: (rows, distinct targets).
+        gradients: for each target number the gradient of every moved tensor, each (rows, T of the batch, d).
+    """
+    spec = piece.path.spec
     distinct = list(dict.fromkeys(piece.path.outputs))
-    sums = [
-        (gradient[:, :length] * (end - start)).sum(dim=-1, dtype=torch.float64)
-        for gradient in gradients[: len(distinct)]
-    ]
+    sums = [spec.scores(_products(piece.path, gradient)) for gradient in gradients[: len(distinct)]]
     asked = [distinct.index(output) for output in piece.path.outputs]
+    own = spec.own(logits)
     columns = (
         values.detach()[:, asked],
         torch.stack(sums, dim=1)[:, asked],
-        torch.stack([output.noise(logits) for output in distinct], dim=1)[:, asked],
+        torch.stack([output.noise(own) for output in distinct], dim=1)[:, asked],
     )
     f, token_sums, noise = (column.cpu().numpy() for column in columns)
     if not (np.isfinite(f).all() and np.isfinite(token_sums).all()):
         raise FailedPreconditionError(
-            f"model '{piece.path.spec.model.name}' puts out values or gradients that are not finite",
+            f"model '{spec.model.name}' puts out values or gradients that are not finite",
             reason="NOT_FINITE",
         )
     return [
@@ -116,14 +85,23 @@ def _node_values(
     ]
 
 
-def _points_of(path: Path, alphas: Sequence[float]) -> Tensor:
-    """(rows, T, d). In float64, then rounded once: steep paths turn a lost digit into a wrong score."""
-    start, end = _ends(path)
-    weights = torch.tensor(alphas, dtype=torch.float64, device=start.device)[:, None, None]
-    return torch.lerp(start[None].double(), end[None].double(), weights).to(start.dtype)
+def _products(path: Path, gradient: Sequence[Tensor]) -> list[Tensor]:
+    """Gradient x (end - start) of each moved tensor, (rows, T, d), padding cut off."""
+    return [
+        part[:, : len(end)] * (end - start) for part, (start, end) in zip(gradient, _ends(path), strict=True)
+    ]
 
 
-def _ends(path: Path) -> tuple[Tensor, Tensor]:
+def _points_of(path: Path, alphas: Sequence[float]) -> list[Tensor]:
+    """(rows, T, d) each. In float64, then rounded once: steep paths turn a lost digit into a wrong score."""
+    places = []
+    for start, end in _ends(path):
+        weights = torch.tensor(alphas, dtype=torch.float64, device=start.device)[:, None, None]
+        places.append(torch.lerp(start[None].double(), end[None].double(), weights).to(start.dtype))
+    return places
+
+
+def _ends(path: Path) -> Sequence[Ends]:
     if path.ends is None:
         raise RuntimeError("a path was scheduled before it was admitted")
     return path.ends
@@ -131,15 +109,18 @@ def _ends(path: Path) -> tuple[Tensor, Tensor]:
 
 def _target_values(piece: Slice, logits: Tensor) -> Tensor:
     """(rows, distinct targets): f of every target; one that is asked for twice is computed once."""
-    return torch.stack([output(logits) for output in dict.fromkeys(piece.path.outputs)], dim=1)
+    own = piece.path.spec.own(logits)
+    return torch.stack([output(own) for output in dict.fromkeys(piece.path.outputs)], dim=1)
 
 
-def _gradients(values: Sequence[Tensor], moved: Tensor) -> list[Tensor]:
-    """For each target number its gradient, (B, T, d); one backward pass serves that target of every row."""
+def _gradients(values: Sequence[Tensor], moved: Sequence[Tensor]) -> list[Sequence[Tensor]]:
+    """For each target number its gradient, (B, T, d) for each moved tensor.
+
+    One backward pass serves that target of every row.
+    """
     most = max(value.shape[1] for value in values)
-    gradients = []
+    gradients: list[Sequence[Tensor]] = []
     for number in range(most):
         total = torch.stack([value[:, number].sum() for value in values if value.shape[1] > number]).sum()
-        (gradient,) = torch.autograd.grad(total, moved, retain_graph=number + 1 < most)
-        gradients.append(gradient)
+        gradients.append(torch.autograd.grad(total, moved, retain_graph=number + 1 < most))
     return gradients

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from ligserve.server.workers.engine.batch import Batch, path_ends, predict
+from ligserve.server.workers.engine.batch import Batch
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.scheduler import Scheduler, Slice
 from ligserve.server.workers.failures import is_out_of_memory
@@ -74,10 +74,10 @@ class Engine:
         if path.cancelled:
             return
         try:
-            path.outputs = path.listener.predicted(predict(path.spec))
+            path.outputs = path.listener.predicted(path.spec.predict())
             path.cost.rows += 1
-            path.cost.tokens += path.spec.length
-            path.ends = path_ends(path.spec)
+            path.cost.tokens += path.spec.tokens
+            path.ends = path.spec.ends()
         except Exception as error:
             path.listener.failed(error)
         else:
@@ -134,5 +134,5 @@ class Engine:
 def _count(piece: Slice) -> None:
     cost = piece.path.cost
     cost.rows += len(piece.alphas)
-    cost.tokens += len(piece.alphas) * piece.path.spec.length
+    cost.tokens += len(piece.alphas) * piece.path.spec.tokens
     cost.batches += 1

@@ -1,7 +1,8 @@
-"""What is explained: one scalar function of a classifier's logits."""
+"""What is explained: one scalar function of a model's logits."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,6 +12,22 @@ from ligserve.v1 import explanation_pb2 as pb
 # A float32 model's logits in another batch, with other threads or on another machine: measured up to some
 # 10 units in the last place on models of 2 to 12 layers.
 ROUNDING = 16 * torch.finfo(torch.float32).eps
+
+
+class Output(Protocol):
+    """A scalar function of the logits; equal ones are computed once."""
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """(B, C) or (B, T, C) logits to (B,) values."""
+        ...
+
+    def noise(self, logits: Tensor) -> Tensor:
+        """(B,): how far the value may move by rounding inside the model."""
+        ...
+
+    def __hash__(self) -> int:
+        """Equal outputs hash alike."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

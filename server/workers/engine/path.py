@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from ligserve.server.workers.engine.outputs import ClassOutput
-from ligserve.server.workers.models.loaded import LoadedModel, RowInputs
+from ligserve.server.workers.engine.outputs import Output
+from ligserve.server.workers.engine.spec import Ends, PathSpec
 from ligserve.server.workers.quadrature import NodeValue, QuadratureRule
 
 
 class PathListener(Protocol):
     """Whoever asked for a path; called in the engine's thread."""
 
-    def predicted(self, logits: Tensor) -> Sequence[ClassOutput]:
-        """Before the path's first gradient: (C,) logits of the input; returns what is explained.
+    def predicted(self, logits: Tensor) -> Sequence[Output]:
+        """Before the path's first gradient: logits of the input, (C,) or (T, C); returns what is explained.
 
         May raise ServeError, which ends the path.
         """
@@ -36,38 +36,6 @@ class PathListener(Protocol):
     def failed(self, error: Exception) -> None:
         """The path cannot be finished."""
         ...
-
-
-@dataclass(frozen=True)
-class PathSpec:
-    """What a path is, before any of it is computed.
-
-    Attributes:
-        model: the model.
-        layer: the layer whose output moves.
-        row: inputs of the end of the path, kept along it.
-        baseline_row: inputs whose layer output is the start of the path.
-        prediction_row: inputs of the prediction; a plain forward pass, so that it is the deployed one.
-        zeroed: (T,) bool, positions whose start is the zero vector; None for none.
-    """
-
-    model: LoadedModel
-    layer: nn.Module
-    row: RowInputs
-    baseline_row: RowInputs
-    prediction_row: RowInputs
-    zeroed: Tensor | None = None
-
-    @property
-    def length(self) -> int:
-        """T, the number of tokens."""
-        return int(self.row["input_ids"].shape[0])
-
-    @property
-    def batch_key(self) -> tuple[object, ...]:
-        """Points with equal keys can share a batch."""
-        length = None if self.model.pads_safely else self.length
-        return (self.model.name, id(self.layer), tuple(sorted(self.row)), length)
 
 
 @dataclass
@@ -95,8 +63,8 @@ class Path:
         self.listener = listener
         self.deadline = deadline
         self.cost = PathCost()
-        self.outputs: Sequence[ClassOutput] = ()
-        self.ends: tuple[Tensor, Tensor] | None = None
+        self.outputs: Sequence[Output] = ()
+        self.ends: Sequence[Ends] | None = None
         self.cut_by_deadline = False
         self._due = rule.start()
         self._planned = len(self._due)

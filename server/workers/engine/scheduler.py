@@ -53,7 +53,7 @@ class Scheduler:
             return []
         first = waiting[0]
         mates = [path for path in waiting[1:] if _may_share(first, path)]
-        mates.sort(key=lambda path: abs(path.spec.length - first.spec.length))
+        mates.sort(key=lambda path: abs(path.spec.tokens - first.spec.tokens))
         batch = self._fill([first, *mates])
         for piece in batch:
             self._paths.remove(piece.path)
@@ -62,9 +62,9 @@ class Scheduler:
 
     def _fill(self, paths: list[Path]) -> list[Slice]:
         batch: list[Slice] = []
-        rows, longest, passes = 0, paths[0].spec.length, 1
+        rows, longest, passes = 0, paths[0].spec.tokens, 1
         for path in paths:
-            longest = max(longest, path.spec.length)
+            longest = max(longest, path.spec.tokens)
             passes = max(passes, -(-len(path.outputs) // OUTPUTS_PER_PASS))
             room = max(self._budget // (longest * passes) - rows, 0 if batch else 1)
             if room <= 0:
@@ -76,5 +76,5 @@ class Scheduler:
 
 
 def _may_share(first: Path, other: Path) -> bool:
-    lengths = sorted([first.spec.length, other.spec.length])
+    lengths = sorted([first.spec.tokens, other.spec.tokens])
     return first.spec.batch_key == other.spec.batch_key and lengths[0] >= MIN_FILL * lengths[1]

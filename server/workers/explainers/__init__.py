@@ -6,19 +6,34 @@ from ligserve.server.workers.explainers.multi_label_classification import plan_m
 from ligserve.server.workers.explainers.pairwise_sequence_classification import (
     plan_pairwise_sequence_classification,
 )
-from ligserve.server.workers.explainers.plan import PathPlan, Plan
+from ligserve.server.workers.explainers.plan import Explained, PathPlan, Plan
 from ligserve.server.workers.explainers.sequence_classification import plan_sequence_classification
+from ligserve.server.workers.explainers.support import refuse_head
 from ligserve.server.workers.explainers.zero_shot_classification import plan_zero_shot_classification
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.loaded import LoadedModel, TextModel
 from ligserve.v1.explanation_service_pb2 import ExplainRequest
 
 Planner = Callable[[ExplainRequest, LoadedModel], Plan]
 
-PLANNERS: Mapping[str, Planner] = {
+
+def _of_text(plan: Callable[[ExplainRequest, TextModel], Plan], explainer: str) -> Planner:
+    """A planner for any model, from one for models of text."""
+
+    def plan_text(request: ExplainRequest, model: LoadedModel) -> Plan:
+        refuse_head(model, explainer)
+        if not isinstance(model, TextModel):
+            raise RuntimeError(f"model '{model.name}' has a text head and no tokenizer")
+        return plan(request, model)
+
+    return plan_text
+
+
+_TEXT_PLANNERS: Mapping[str, Callable[[ExplainRequest, TextModel], Plan]] = {
     "sequence_classification": plan_sequence_classification,
     "pairwise_sequence_classification": plan_pairwise_sequence_classification,
     "multi_label_classification": plan_multi_label_classification,
     "zero_shot_classification": plan_zero_shot_classification,
 }
+PLANNERS: Mapping[str, Planner] = {name: _of_text(plan, name) for name, plan in _TEXT_PLANNERS.items()}
 
-__all__ = ["PLANNERS", "PathPlan", "Plan", "Planner"]
+__all__ = ["PLANNERS", "Explained", "PathPlan", "Plan", "Planner"]

@@ -1,7 +1,7 @@
 """Where a path starts: the token that stands in for each token of the text."""
 
 from ligserve.server.errors import FailedPreconditionError
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1 import explanation_pb2 as pb
 
 DEFAULT_BASELINE = "pad_token"
@@ -18,7 +18,7 @@ def baseline_kind(options: pb.ExplainOptions) -> str:
     return chosen or DEFAULT_BASELINE
 
 
-def replacement_token(model: LoadedModel, kind: str) -> int:
+def replacement_token(model: TextModel, kind: str) -> int:
     """Id of the token that replaces the text's tokens; for zero_embedding any id, its vector is unused.
 
     Raises:
@@ -34,12 +34,12 @@ def replacement_token(model: LoadedModel, kind: str) -> int:
     return token
 
 
-def supported_baselines(model: LoadedModel) -> list[str]:
+def supported_baselines(model: TextModel) -> list[str]:
     """Names of the baselines that this model's tokenizer allows."""
     return [kind for kind in BASELINES if token_or_none(model, kind) is not None]
 
 
-def token_or_none(model: LoadedModel, kind: str) -> int | None:
+def token_or_none(model: TextModel, kind: str) -> int | None:
     """Id of the baseline's token, None where the tokenizer has none."""
     if kind == "zero_embedding":
         return model.pad_token_id
@@ -49,7 +49,7 @@ def token_or_none(model: LoadedModel, kind: str) -> int | None:
     return token
 
 
-def _padding_token(model: LoadedModel) -> int | None:
+def _padding_token(model: TextModel) -> int | None:
     """The padding token; models that never had one (GPT-2) start from the end-of-text token."""
     tokenizer = model.tokenizer
     if model.network.config.model_type == "gpt2" or tokenizer.pad_token_id is None:

@@ -1,7 +1,6 @@
 """The candidate labels of a zero-shot request, as targets of an entailment model."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,7 +12,8 @@ from ligserve.server.workers.explainers.entailment import (
     entailment_index,
     library_entailment_index,
 )
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.explainers.plan import Explained
+from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
 
 
@@ -33,7 +33,7 @@ class Candidates:
 
     def __init__(
         self,
-        model: LoadedModel,
+        model: TextModel,
         labels: Sequence[str],
         space: "explanation_pb2.OutputSpace.ValueType",
         *,
@@ -51,16 +51,16 @@ class Candidates:
         among = None if library else (self._contradiction, entailment)
         self._output = ClassOutput(entailment, None, space, among=among)
 
-    def outputs(self, logits: Tensor) -> list[ClassOutput]:
-        """What a candidate's path explains, whatever the (C,) logits are."""
-        return [self._output]
+    def explained(self, number: int) -> Callable[[Tensor], list[Explained]]:
+        """What a candidate's path explains, whatever its (C,) logits are."""
+        explained = Explained(self._output, self._target(number), self._labels[number])
+        return lambda logits: [explained]
 
-    def described(self, number: int) -> Callable[[ClassOutput], explanation_service_pb2.Target]:
-        """How the header shows the target of a candidate."""
-        return partial(self._target, number)
-
-    def prediction(self, logits: Sequence[Tensor]) -> explanation_service_pb2.Prediction:
+    def outcome(self, logits: Sequence[Tensor]) -> explanation_service_pb2.Header:
         """The candidates' probabilities, from the (C,) logits of each one's path."""
+        return explanation_service_pb2.Header(prediction=self._prediction(logits))
+
+    def _prediction(self, logits: Sequence[Tensor]) -> explanation_service_pb2.Prediction:
         every = torch.stack(list(logits))
         entailment = every[:, self._entailment]
         if self._library:
@@ -81,10 +81,10 @@ class Candidates:
         )
         return [explanation_service_pb2.Warning(code="ENTAILMENT_NOT_AGAINST_CONTRADICTION", message=message)]
 
-    def _target(self, number: int, output: ClassOutput) -> explanation_service_pb2.Target:
+    def _target(self, number: int) -> explanation_service_pb2.Target:
         return explanation_service_pb2.Target(
             class_index=number,
             class_label=self._labels[number],
-            output_space=output.space,
+            output_space=self._output.space,
             window=number,
         )

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ligserve.server.errors import FieldViolation, InvalidArgumentError
 from ligserve.server.workers.engine.outputs import ClassOutput, probabilities
+from ligserve.server.workers.explainers.plan import Explained
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
 
 # A list of all classes in an error message ends here.
@@ -46,24 +47,25 @@ class ClassTargets:
             for target, path in zip(asked, (f"{field}[{n}]" for n in range(len(asked))), strict=True)
         ]
 
-    def outputs(self, logits: Tensor) -> list[ClassOutput]:
+    def explained(self, logits: Tensor) -> list[Explained]:
         """What is explained, now that the model's output for the input, (C,), is known."""
         predicted = int(logits.argmax())
-        return [
+        outputs = [
             ClassOutput(predicted if label is None else label, versus, self._space, flipped=self._flipped)
             for label, versus in self._asked
         ]
+        opposite = "not " if self._flipped else ""
+        return [
+            Explained(output, self._described(output), opposite + self._labels[output.class_index])
+            for output in outputs
+        ]
 
-    @property
-    def count(self) -> int:
-        """Number of targets."""
-        return len(self._asked)
-
-    def prediction(self, logits: Sequence[Tensor]) -> explanation_service_pb2.Prediction:
+    def outcome(self, logits: Sequence[Tensor]) -> explanation_service_pb2.Header:
         """The prediction that the (C,) logits of the only path make."""
-        return prediction_of(self._labels, logits[0], probabilities(logits[0][None])[0])
+        prediction = prediction_of(self._labels, logits[0], probabilities(logits[0][None])[0])
+        return explanation_service_pb2.Header(prediction=prediction)
 
-    def described(self, output: ClassOutput) -> explanation_service_pb2.Target:
+    def _described(self, output: ClassOutput) -> explanation_service_pb2.Target:
         """A target as the header shows it."""
         target = explanation_service_pb2.Target(
             class_index=output.class_index,

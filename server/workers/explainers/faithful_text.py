@@ -13,10 +13,10 @@ from ligserve.server.workers.explainers.text_input import (
     id_tensor,
     token_table,
 )
-from ligserve.server.workers.models.loaded import LoadedModel, RowInputs
+from ligserve.server.workers.models.loaded import RowInputs, TextModel
 
 
-def faithful_input(model: LoadedModel, text: str, field: str, baseline_token: int) -> TextInput:
+def faithful_input(model: TextModel, text: str, field: str, baseline_token: int) -> TextInput:
     """The row of `model(**tokenizer(text))`.
 
     Args:
@@ -31,9 +31,7 @@ def faithful_input(model: LoadedModel, text: str, field: str, baseline_token: in
     return _input(model, [SourceText(text, field)], baseline_token)
 
 
-def faithful_pair(
-    model: LoadedModel, first: SourceText, second: SourceText, baseline_token: int
-) -> TextInput:
+def faithful_pair(model: TextModel, first: SourceText, second: SourceText, baseline_token: int) -> TextInput:
     """The row of `model(**tokenizer(text1, text2))`; arguments as in `faithful_input`.
 
     Raises:
@@ -42,7 +40,7 @@ def faithful_pair(
     return _input(model, [first, second], baseline_token)
 
 
-def _input(model: LoadedModel, sources: Sequence[SourceText], baseline_token: int) -> TextInput:
+def _input(model: TextModel, sources: Sequence[SourceText], baseline_token: int) -> TextInput:
     check_characters(model, *sources)
     texts = [source.text for source in sources]
     encoding = model.tokenizer(*texts, return_offsets_mapping=True, return_special_tokens_mask=True)
@@ -61,7 +59,7 @@ def _input(model: LoadedModel, sources: Sequence[SourceText], baseline_token: in
     return TextInput(row, _baseline_row(model, row, special, baseline_token), row, tokens)
 
 
-def _baseline_row(model: LoadedModel, row: RowInputs, special: list[bool], token: int) -> RowInputs:
+def _baseline_row(model: TextModel, row: RowInputs, special: list[bool], token: int) -> RowInputs:
     """Every token of the text replaced, and every position the first: so either layer may move."""
     baseline = dict(row)
     baseline["input_ids"] = torch.where(id_tensor(special).bool(), row["input_ids"], token)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ligserve.server.workers.engine.outputs import ClassOutput
 from ligserve.server.workers.explainers.classes import class_index, prediction_of
+from ligserve.server.workers.explainers.plan import Explained
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
 
 
@@ -36,20 +37,19 @@ class LabelTargets:
             ClassOutput(index, None, space, among=(index,)) for index in indexes or range(len(labels))
         ]
 
-    @property
-    def count(self) -> int:
-        """Number of targets."""
-        return len(self._outputs)
-
-    def outputs(self, logits: Tensor) -> list[ClassOutput]:
+    def explained(self, logits: Tensor) -> list[Explained]:
         """What is explained, whatever the (C,) logits are."""
-        return self._outputs
+        return [
+            Explained(output, self._described(output), self._labels[output.class_index])
+            for output in self._outputs
+        ]
 
-    def prediction(self, logits: Sequence[Tensor]) -> explanation_service_pb2.Prediction:
+    def outcome(self, logits: Sequence[Tensor]) -> explanation_service_pb2.Header:
         """Each label's own probability, from the (C,) logits of the only path; predicted is the largest."""
-        return prediction_of(self._labels, logits[0], torch.sigmoid(logits[0]))
+        prediction = prediction_of(self._labels, logits[0], torch.sigmoid(logits[0]))
+        return explanation_service_pb2.Header(prediction=prediction)
 
-    def described(self, output: ClassOutput) -> explanation_service_pb2.Target:
+    def _described(self, output: ClassOutput) -> explanation_service_pb2.Target:
         """A target as the header shows it."""
         return explanation_service_pb2.Target(
             class_index=output.class_index,

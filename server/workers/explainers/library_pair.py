@@ -20,13 +20,13 @@ from ligserve.server.workers.explainers.text_input import (
     check_length,
     token_table,
 )
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.loaded import TextModel
 
 # The library knows of the two separators between texts for this model type alone.
 _DOUBLE_SEPARATOR = {"roberta"}
 
 
-def library_pair(model: LoadedModel, first: SourceText, second: SourceText, baseline_token: int) -> TextInput:
+def library_pair(model: TextModel, first: SourceText, second: SourceText, baseline_token: int) -> TextInput:
     """The row of a pair: the tokenizer's own ids, types by the first text's length.
 
     Args:
@@ -56,7 +56,7 @@ def library_pair(model: LoadedModel, first: SourceText, second: SourceText, base
     )
 
 
-def _baseline_ids(model: LoadedModel, lengths: Sequence[int], token: int) -> list[int]:
+def _baseline_ids(model: TextModel, lengths: Sequence[int], token: int) -> list[int]:
     start, separator = frame_tokens(model)
     between = [separator] * (2 if model.network.config.model_type in _DOUBLE_SEPARATOR else 1)
     return [start, *[token] * lengths[0], *between, *[token] * lengths[1], separator]

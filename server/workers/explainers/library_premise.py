@@ -21,12 +21,12 @@ from ligserve.server.workers.explainers.text_input import (
     check_length,
     token_table,
 )
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1 import explanation_service_pb2 as pb
 
 
 def library_premise(
-    model: LoadedModel, premise: SourceText, hypothesis: SourceText, baseline_token: int
+    model: TextModel, premise: SourceText, hypothesis: SourceText, baseline_token: int
 ) -> TextInput:
     """The row "[CLS] premise [SEP] hypothesis [SEP]"; arguments as in `library_pair`.
 
@@ -57,7 +57,7 @@ def library_premise(
     )
 
 
-def _tokens(model: LoadedModel, text: str, span: Span) -> pb.Tokens:
+def _tokens(model: TextModel, text: str, span: Span) -> pb.Tokens:
     encoding = model.tokenizer(
         text, add_special_tokens=False, return_offsets_mapping=True, return_special_tokens_mask=True
     )
@@ -65,7 +65,7 @@ def _tokens(model: LoadedModel, text: str, span: Span) -> pb.Tokens:
 
 
 def _framed_table(
-    model: LoadedModel, first: pb.Tokens, second: pb.Tokens, start: int, separator: int
+    model: TextModel, first: pb.Tokens, second: pb.Tokens, start: int, separator: int
 ) -> pb.Tokens:
     second.segments[:] = [1] * len(second.ids)
     table = pb.Tokens()
@@ -80,7 +80,7 @@ def _framed_table(
     return table
 
 
-def _special(model: LoadedModel, token: int, segment: int) -> pb.Tokens:
+def _special(model: TextModel, token: int, segment: int) -> pb.Tokens:
     return pb.Tokens(
         ids=[token],
         texts=model.tokenizer.convert_ids_to_tokens([token]),

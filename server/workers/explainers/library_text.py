@@ -17,18 +17,18 @@ from ligserve.server.workers.explainers.text_input import (
     id_tensor,
     token_table,
 )
-from ligserve.server.workers.models.loaded import LoadedModel, RowInputs
+from ligserve.server.workers.models.loaded import RowInputs, TextModel
 
 # Model types to which the library gives neither position ids nor token types.
 _PLAIN_MODEL_TYPES = {"roberta"}
 
 
-def library_accepts(model: LoadedModel, parameter: str) -> bool:
+def library_accepts(model: TextModel, parameter: str) -> bool:
     """Whether the library would pass this input to the model."""
     return parameter in model.parameters and model.network.config.model_type not in _PLAIN_MODEL_TYPES
 
 
-def library_input(model: LoadedModel, text: str, field: str, baseline_token: int) -> TextInput:
+def library_input(model: TextModel, text: str, field: str, baseline_token: int) -> TextInput:
     """The row that the library would integrate over; offsets point into `text`, not into its cleaned form.
 
     Args:
@@ -56,7 +56,7 @@ def library_input(model: LoadedModel, text: str, field: str, baseline_token: int
     )
 
 
-def library_row(model: LoadedModel, ids: Sequence[int], separator: int) -> RowInputs:
+def library_row(model: TextModel, ids: Sequence[int], separator: int) -> RowInputs:
     """Type 0 up to and including index `separator`, 1 after it; positions 0 to T - 1."""
     steps = torch.arange(len(ids))
     row = {"input_ids": id_tensor(ids), "attention_mask": torch.ones_like(steps)}
@@ -85,7 +85,7 @@ def library_baseline_row(row: RowInputs, baseline_ids: Sequence[int]) -> RowInpu
     return {**row, **zeros, "input_ids": id_tensor(baseline_ids)}
 
 
-def frame_tokens(model: LoadedModel) -> tuple[int, int]:
+def frame_tokens(model: TextModel) -> tuple[int, int]:
     """The ids that the library puts at a baseline's start and after each of its texts.
 
     Raises:
@@ -99,7 +99,7 @@ def frame_tokens(model: LoadedModel) -> tuple[int, int]:
     return first, last
 
 
-def _baseline_row(model: LoadedModel, row: RowInputs, text_length: int, token: int) -> RowInputs:
+def _baseline_row(model: TextModel, row: RowInputs, text_length: int, token: int) -> RowInputs:
     middle = [token] * text_length
     if len(row["input_ids"]) == text_length:
         return library_baseline_row(row, middle)

@@ -2,14 +2,14 @@
 
 from ligserve.server.errors import FailedPreconditionError
 from ligserve.server.workers.explainers.library_text import library_accepts
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
 
 POSITION_UNSUPPORTED = "POSITION_EMBEDDINGS_UNSUPPORTED"
 
 
 def supported_layers(
-    model: LoadedModel, convention: "explanation_pb2.Convention.ValueType"
+    model: TextModel, convention: "explanation_pb2.Convention.ValueType"
 ) -> list["explanation_pb2.EmbeddingLayer.ValueType"]:
     """The layers that a path of this model can move in this convention."""
     layers = [explanation_pb2.EMBEDDING_LAYER_WORD]
@@ -22,7 +22,7 @@ def supported_layers(
 
 
 def moved_layer(
-    model: LoadedModel,
+    model: TextModel,
     convention: "explanation_pb2.Convention.ValueType",
     asked: "explanation_pb2.EmbeddingLayer.ValueType",
 ) -> tuple["explanation_pb2.EmbeddingLayer.ValueType", list[explanation_service_pb2.Warning]]:

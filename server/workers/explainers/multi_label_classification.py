@@ -6,13 +6,13 @@ from ligserve.server.workers.explainers.labels import LabelTargets
 from ligserve.server.workers.explainers.library_text import library_input
 from ligserve.server.workers.explainers.plan import Plan
 from ligserve.server.workers.explainers.setting import setting_of
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1.explanation_service_pb2 import ExplainRequest
 
 FIELD = "multi_label_classification"
 
 
-def plan_multi_label_classification(request: ExplainRequest, model: LoadedModel) -> Plan:
+def plan_multi_label_classification(request: ExplainRequest, model: TextModel) -> Plan:
     """Understand a request.
 
     Raises:
@@ -27,7 +27,7 @@ def plan_multi_label_classification(request: ExplainRequest, model: LoadedModel)
     return Plan(
         model=model,
         convention=setting.convention,
-        paths=[setting.path(text, range(labels.count), labels.outputs, labels.described)],
-        prediction=labels.prediction,
+        paths=[setting.path(text, labels.explained)],
+        outcome=labels.outcome,
         warnings=setting.warnings,
     )

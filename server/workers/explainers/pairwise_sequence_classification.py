@@ -6,13 +6,13 @@ from ligserve.server.workers.explainers.library_pair import library_pair
 from ligserve.server.workers.explainers.plan import Plan
 from ligserve.server.workers.explainers.setting import setting_of
 from ligserve.server.workers.explainers.text_input import SourceText
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1.explanation_service_pb2 import ExplainRequest
 
 FIELD = "pairwise_sequence_classification"
 
 
-def plan_pairwise_sequence_classification(request: ExplainRequest, model: LoadedModel) -> Plan:
+def plan_pairwise_sequence_classification(request: ExplainRequest, model: TextModel) -> Plan:
     """Understand a request.
 
     Raises:
@@ -31,7 +31,7 @@ def plan_pairwise_sequence_classification(request: ExplainRequest, model: Loaded
     return Plan(
         model=model,
         convention=setting.convention,
-        paths=[setting.path(text, range(targets.count), targets.outputs, targets.described)],
-        prediction=targets.prediction,
+        paths=[setting.path(text, targets.explained)],
+        outcome=targets.outcome,
         warnings=setting.warnings,
     )

@@ -5,13 +5,13 @@ from ligserve.server.workers.explainers.faithful_text import faithful_input
 from ligserve.server.workers.explainers.library_text import library_input
 from ligserve.server.workers.explainers.plan import Plan
 from ligserve.server.workers.explainers.setting import setting_of
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1.explanation_service_pb2 import ExplainRequest
 
 FIELD = "sequence_classification"
 
 
-def plan_sequence_classification(request: ExplainRequest, model: LoadedModel) -> Plan:
+def plan_sequence_classification(request: ExplainRequest, model: TextModel) -> Plan:
     """Understand a request.
 
     Raises:
@@ -26,7 +26,7 @@ def plan_sequence_classification(request: ExplainRequest, model: LoadedModel) ->
     return Plan(
         model=model,
         convention=setting.convention,
-        paths=[setting.path(text, range(targets.count), targets.outputs, targets.described)],
-        prediction=targets.prediction,
+        paths=[setting.path(text, targets.explained)],
+        outcome=targets.outcome,
         warnings=setting.warnings,
     )

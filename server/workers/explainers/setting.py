@@ -3,17 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from ligserve.server.workers.engine.outputs import ClassOutput
-from ligserve.server.workers.engine.path import PathSpec
+from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
 from ligserve.server.workers.explainers.accuracy import quadrature_rule
 from ligserve.server.workers.explainers.baselines import baseline_kind, replacement_token
 from ligserve.server.workers.explainers.moved_layer import moved_layer
-from ligserve.server.workers.explainers.plan import PathPlan
+from ligserve.server.workers.explainers.plan import Explained, PathPlan
 from ligserve.server.workers.explainers.support import refuse_unsupported
 from ligserve.server.workers.explainers.text_input import TextInput
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.layers import EmbeddingLayer
+from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
 
 
@@ -32,12 +32,12 @@ class Setting:
         warnings: what is odd about it.
     """
 
-    model: LoadedModel
+    model: TextModel
     options: explanation_pb2.ExplainOptions
     convention: "explanation_pb2.Convention.ValueType"
     space: "explanation_pb2.OutputSpace.ValueType"
     token: int
-    layer: nn.Module
+    layer: EmbeddingLayer
     zeroed: bool
     warnings: Sequence[explanation_service_pb2.Warning]
 
@@ -49,13 +49,12 @@ class Setting:
     def path(
         self,
         text: TextInput,
-        targets: Sequence[int],
-        outputs: Callable[[Tensor], Sequence[ClassOutput]],
-        described: Callable[[ClassOutput], explanation_service_pb2.Target],
+        explained: Callable[[Tensor], Sequence[Explained]],
+        first_target: int = 0,
         hypothesis: str = "",
     ) -> PathPlan:
         """A path over a text in this setting; arguments as in `PathPlan`."""
-        spec = PathSpec(
+        spec = EmbeddingPathSpec(
             model=self.model,
             layer=self.layer,
             row=text.row,
@@ -64,12 +63,10 @@ class Setting:
             prediction_row=text.prediction_row,
         )
         rule = quadrature_rule(self.options, self.convention)
-        return PathPlan(spec, rule, text.tokens, targets, outputs, described, hypothesis)
+        return PathPlan(spec, rule, text.tokens, explained, first_target, hypothesis)
 
 
-def setting_of(
-    request: explanation_service_pb2.ExplainRequest, model: LoadedModel, explainer: str
-) -> Setting:
+def setting_of(request: explanation_service_pb2.ExplainRequest, model: TextModel, explainer: str) -> Setting:
     """The setting that a request asks for.
 
     Raises:

@@ -4,27 +4,41 @@ from collections.abc import Callable, Mapping
 
 from ligserve.server.errors import FailedPreconditionError
 from ligserve.server.workers.explainers.entailment import entailment_index, library_entailment_index
+from ligserve.server.workers.models.head import HEAD_OF_EXPLAINER
 from ligserve.server.workers.models.loaded import LoadedModel
 from ligserve.v1 import explanation_pb2 as pb
 
 CONVENTIONS = (pb.CONVENTION_LIBRARY, pb.CONVENTION_FAITHFUL)
-_PAIRS = {"pairwise_sequence_classification", "zero_shot_classification"}
 
 
 def head_refusal(model: LoadedModel, explainer: str) -> str:
     """Why the model's head has no use for this explainer; empty if it has."""
+    if HEAD_OF_EXPLAINER[explainer] is not model.head:
+        return f"it is a {model.head.name} ({type(model.network).__name__})"
     check = _HEAD_CHECKS.get(explainer)
     return "" if check is None else check(model)
 
 
 def refusal(model: LoadedModel, explainer: str, convention: "pb.Convention.ValueType") -> str:
     """Why this explainer cannot be served in this convention; empty if it can."""
-    pairs = explainer in _PAIRS
-    if convention == pb.CONVENTION_FAITHFUL:
-        return model.faithful_pair_refusal if pairs else model.faithful_refusal
-    if explainer == "zero_shot_classification":
-        return model.library_refusal or _library_entailment(model)
-    return model.library_pair_refusal if pairs else model.library_refusal
+    found = model.refusals.get((explainer, convention), "")
+    library = convention == pb.CONVENTION_LIBRARY
+    if not found and library and explainer == "zero_shot_classification":
+        return _library_entailment(model)
+    return found
+
+
+def refuse_head(model: LoadedModel, explainer: str) -> None:
+    """Refuse a question that the model's head cannot answer.
+
+    Raises:
+        FailedPreconditionError: it cannot.
+    """
+    head = head_refusal(model, explainer)
+    if head:
+        raise FailedPreconditionError(
+            f"model '{model.name}' cannot answer {explainer}: {head}", reason="EXPLAINER_UNSUPPORTED"
+        )
 
 
 def refuse_unsupported(model: LoadedModel, explainer: str, convention: "pb.Convention.ValueType") -> None:
@@ -33,11 +47,6 @@ def refuse_unsupported(model: LoadedModel, explainer: str, convention: "pb.Conve
     Raises:
         FailedPreconditionError: the model cannot be explained in this way.
     """
-    head = head_refusal(model, explainer)
-    if head:
-        raise FailedPreconditionError(
-            f"model '{model.name}' cannot answer {explainer}: {head}", reason="EXPLAINER_UNSUPPORTED"
-        )
     why = refusal(model, explainer, convention)
     if why and convention == pb.CONVENTION_LIBRARY:
         raise FailedPreconditionError(

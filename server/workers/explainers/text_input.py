@@ -7,7 +7,7 @@ import torch
 from transformers import BatchEncoding
 
 from ligserve.server.errors import FieldViolation, InvalidArgumentError
-from ligserve.server.workers.models.loaded import LoadedModel, RowInputs
+from ligserve.server.workers.models.loaded import RowInputs, TextModel
 from ligserve.v1 import explanation_service_pb2 as pb
 
 # No language's tokens come near; only runs of white space and made-up words do.
@@ -53,7 +53,7 @@ class SourceText:
 Span = Callable[[int, int, int], tuple[int, int]]
 
 
-def token_table(model: LoadedModel, encoding: BatchEncoding, span: Span) -> pb.Tokens:
+def token_table(model: TextModel, encoding: BatchEncoding, span: Span) -> pb.Tokens:
     """The tokens of an encoding of one text or two, with offsets into the text that each is from."""
     special = [bool(flag) for flag in encoding["special_tokens_mask"]]
     segments = _segments(encoding.sequence_ids(0))
@@ -82,7 +82,7 @@ def _segments(sequence_ids: Sequence[int | None]) -> list[int]:
     return segments
 
 
-def check_characters(model: LoadedModel, *sources: SourceText) -> None:
+def check_characters(model: TextModel, *sources: SourceText) -> None:
     """Refuse at once what cannot fit, before the tokenizer spends seconds on it.
 
     Raises:
@@ -106,7 +106,7 @@ def check_characters(model: LoadedModel, *sources: SourceText) -> None:
 
 
 def check_length(
-    model: LoadedModel, sources: Sequence[SourceText], length: int, contents: Sequence[int]
+    model: TextModel, sources: Sequence[SourceText], length: int, contents: Sequence[int]
 ) -> None:
     """Refuse what the model cannot take.
 

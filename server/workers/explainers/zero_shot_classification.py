@@ -6,7 +6,7 @@ from ligserve.server.workers.explainers.library_premise import library_premise
 from ligserve.server.workers.explainers.plan import PathPlan, Plan
 from ligserve.server.workers.explainers.setting import Setting, setting_of
 from ligserve.server.workers.explainers.text_input import SourceText
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1 import explanation_pb2
 from ligserve.v1.explanation_service_pb2 import ExplainRequest
 
@@ -14,7 +14,7 @@ FIELD = "zero_shot_classification"
 DEFAULT_TEMPLATE = "this text is about {} ."
 
 
-def plan_zero_shot_classification(request: ExplainRequest, model: LoadedModel) -> Plan:
+def plan_zero_shot_classification(request: ExplainRequest, model: TextModel) -> Plan:
     """Understand a request.
 
     Raises:
@@ -27,7 +27,7 @@ def plan_zero_shot_classification(request: ExplainRequest, model: LoadedModel) -
         model=model,
         convention=setting.convention,
         paths=[_path(setting, question, candidates, number) for number in range(len(question.labels))],
-        prediction=candidates.prediction,
+        outcome=candidates.outcome,
         warnings=[*setting.warnings, *candidates.warnings()],
     )
 
@@ -44,4 +44,4 @@ def _path(
     premise = SourceText(question.text, f"{FIELD}.text")
     read = library_premise if setting.library else faithful_pair
     text = read(setting.model, premise, SourceText(hypothesis, f"{FIELD}.labels[{number}]"), setting.token)
-    return setting.path(text, [number], candidates.outputs, candidates.described(number), hypothesis)
+    return setting.path(text, candidates.explained(number), number, hypothesis)

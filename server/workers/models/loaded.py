@@ -1,51 +1,45 @@
 """A checkpoint in memory: weights, tokenizer, and the facts that requests depend on."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from ligserve.server.workers.models.head import Head
+from ligserve.server.workers.models.layers import EmbeddingLayer
 from ligserve.v1 import explanation_pb2
 
-# One row's inputs by the name of the forward pass' parameter, each (T,).
+# One row's inputs by the name of the forward pass' parameter, each without the batch dimension.
 RowInputs = Mapping[str, Tensor]
+# Why an explainer cannot be served in a convention, by both.
+Refusals = Mapping[tuple[str, "explanation_pb2.Convention.ValueType"], str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LoadedModel:
-    """A classifier that is ready to be explained; its parameters take no gradient.
+    """A model that is ready to be explained; its parameters take no gradient.
 
     Attributes:
         name: the name that requests use.
         revision: commit of a hub model, or a digest of a local directory's files.
         network: the model, in evaluation mode.
-        tokenizer: its fast tokenizer.
-        labels: one name per logit, in order.
-        max_tokens: most tokens of an input, special tokens included; 0 where no limit is known.
+        head: what its last layer answers.
+        labels: one name per logit, in order; empty where the head has no labels.
         parameters: names of the forward pass' parameters.
-        layers: the embedding layers that a path can move.
         pads_safely: whether padding leaves a row's logits alone, so that lengths may be mixed.
-        library_refusal: why the LIBRARY convention cannot be served; empty where it can.
-        faithful_refusal: why the FAITHFUL convention cannot be served; empty where it can.
-        library_pair_refusal: the same for pairs of texts in LIBRARY.
-        faithful_pair_refusal: the same for pairs of texts in FAITHFUL.
+        refusals: what the probe found not to work, and why.
     """
 
     name: str
     revision: str
     network: PreTrainedModel
-    tokenizer: PreTrainedTokenizerFast
+    head: Head
     labels: tuple[str, ...]
-    max_tokens: int
     parameters: frozenset[str]
-    layers: Mapping["explanation_pb2.EmbeddingLayer.ValueType", nn.Module]
     pads_safely: bool = True
-    library_refusal: str = ""
-    faithful_refusal: str = ""
-    library_pair_refusal: str = ""
-    faithful_pair_refusal: str = ""
+    refusals: Refusals = field(default_factory=dict)
 
     @property
     def device(self) -> torch.device:
@@ -57,6 +51,29 @@ class LoadedModel:
         """Number of outputs; 1 for a single-logit head."""
         return len(self.labels)
 
+    def batch(self, rows: Sequence[RowInputs]) -> dict[str, Tensor]:
+        """Rows of equal keys and shapes as one batch."""
+        return {name: torch.stack([row[name] for row in rows]).to(self.device) for name in rows[0]}
+
+    def logits(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """The forward pass: (B, C) or (B, T, C), in float64, so that what follows adds no rounding."""
+        return self.head.logits(self.network(**inputs)).double()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextModel(LoadedModel):
+    """A model of text.
+
+    Attributes:
+        tokenizer: its fast tokenizer.
+        max_tokens: most tokens of an input, special tokens included; 0 where no limit is known.
+        layers: the embedding layers that a path can move.
+    """
+
+    tokenizer: PreTrainedTokenizerFast
+    max_tokens: int
+    layers: Mapping["explanation_pb2.EmbeddingLayer.ValueType", EmbeddingLayer]
+
     @property
     def pad_token_id(self) -> int:
         """The id that fills short rows; it is masked, so its value only has to be in the vocabulary."""
@@ -65,11 +82,11 @@ class LoadedModel:
     @property
     def first_position(self) -> int:
         """The position id of a text's first token; some architectures count from their padding id on."""
-        table = self.layers.get(explanation_pb2.EMBEDDING_LAYER_POSITION)
-        padding = getattr(table, "padding_idx", None)
+        layer = self.layers.get(explanation_pb2.EMBEDDING_LAYER_POSITION)
+        padding = getattr(layer.modules[0], "padding_idx", None) if layer else None
         return 0 if padding is None else int(padding) + 1
 
-    def batch(self, rows: list[RowInputs]) -> dict[str, Tensor]:
+    def batch(self, rows: Sequence[RowInputs]) -> dict[str, Tensor]:
         """Rows of equal keys as one batch, each input (B, T), short rows padded on the right."""
         length = max(row["input_ids"].shape[0] for row in rows)
         fill = {"input_ids": self.pad_token_id}
@@ -77,11 +94,6 @@ class LoadedModel:
             name: torch.stack([_padded(row[name], length, fill.get(name, 0)) for row in rows]).to(self.device)
             for name in rows[0]
         }
-
-    def logits(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """The forward pass: (B, C) in float64, so that what follows adds no rounding."""
-        output: Tensor = self.network(**inputs).logits
-        return output.double()
 
 
 def _padded(values: Tensor, length: int, fill: int) -> Tensor:

@@ -7,16 +7,17 @@ import torch
 from torch import nn
 from transformers import (
     AutoConfig,
-    AutoModelForSequenceClassification,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
 
 from ligserve.internal.v1.frames_pb2 import ModelSource
+from ligserve.server.workers.models.head import HEADS, SEQUENCE, Head, head_of
 from ligserve.server.workers.models.layers import embedding_layers
 from ligserve.server.workers.models.limits import max_tokens
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.loaded import LoadedModel, TextModel
 from ligserve.server.workers.models.revision import revision_of
 
 # In place of a missing pad token id: no id equals it, so a pooler that looks for padding finds none, and
@@ -39,7 +40,7 @@ class ModelLoadError(Exception):
 
 
 def load_model(source: ModelSource, device: str) -> LoadedModel:
-    """Load and check one sequence classifier.
+    """Load and check one model, by the head that its configuration names.
 
     Raises:
         ModelLoadError: the source is missing, broken, not safetensors, or has another head; or the device is
@@ -47,7 +48,7 @@ def load_model(source: ModelSource, device: str) -> LoadedModel:
     """
     _check_directory(source)
     try:
-        network = _load_network(source)
+        head, network = _load_network(source)
         tokenizer = _load_tokenizer(source)
     except ModelLoadError:
         raise
@@ -56,12 +57,13 @@ def load_model(source: ModelSource, device: str) -> LoadedModel:
         raise ModelLoadError(f"model '{source.name}': cannot load {source.source}: {cause}") from error
     _check_vocabulary(source, network, tokenizer)
     _place(source, network, device)
-    return LoadedModel(
+    return TextModel(
         name=source.name,
         revision=revision_of(source, network),
         network=network,
+        head=head,
         tokenizer=tokenizer,
-        labels=_labels(network),
+        labels=_labels(network) if head.labelled else (),
         max_tokens=max_tokens(network, tokenizer),
         parameters=frozenset(inspect.signature(network.forward).parameters),
         layers=embedding_layers(network),
@@ -114,12 +116,13 @@ def _check_vocabulary(
         )
 
 
-def _load_network(source: ModelSource) -> PreTrainedModel:
+def _load_network(source: ModelSource) -> tuple[Head, PreTrainedModel]:
     options = {"revision": source.revision or None, "trust_remote_code": source.trust_remote_code}
     config = AutoConfig.from_pretrained(source.source, **options)
     if source.num_labels:
         config.num_labels = source.num_labels
-    network, report = AutoModelForSequenceClassification.from_pretrained(
+    head = _head(source, config)
+    network, report = head.auto_model.from_pretrained(
         source.source,
         config=config,
         dtype=torch.float32,
@@ -127,25 +130,35 @@ def _load_network(source: ModelSource) -> PreTrainedModel:
         output_loading_info=True,
         **options,
     )
-    _check_head(source, network, report["missing_keys"])
+    _check_weights(source, network, report["missing_keys"])
     if network.config.pad_token_id is None:
         network.config.pad_token_id = NO_PAD_TOKEN
     network.requires_grad_(False)
-    return network.eval()  # type: ignore[no-any-return]
+    return head, network.eval()
 
 
-def _check_head(source: ModelSource, network: PreTrainedModel, missing: set[str]) -> None:
+def _head(source: ModelSource, config: PreTrainedConfig) -> Head:
+    """The head that the checkpoint was saved with; a sequence classifier where it does not say."""
+    architectures = config.architectures or []
+    found = head_of(architectures) if architectures else SEQUENCE
+    if found is None:
+        kinds = ", ".join(head.name for head in HEADS)
+        raise ModelLoadError(
+            f"model '{source.name}': {source.source} holds {', '.join(architectures)}, "
+            f"not a trained classifier of a kind that is served ({kinds})"
+        )
+    return found
+
+
+def _check_weights(source: ModelSource, network: PreTrainedModel, missing: set[str]) -> None:
     """Weights that are not in the checkpoint would be random: never explain those."""
-    architectures = network.config.architectures or []
-    other_head = bool(architectures) and not any("SequenceClassification" in name for name in architectures)
-    if not missing and not other_head:
-        return
-    found = ", ".join(architectures or ["an unnamed architecture"])
-    names = ", ".join(sorted(missing)[:4]) + (", ..." if len(missing) > 4 else "")
-    lacks = f"; {type(network).__name__} lacks {len(missing)} weights ({names})" if missing else ""
-    raise ModelLoadError(
-        f"model '{source.name}': {source.source} holds {found}, not a trained sequence classifier{lacks}"
-    )
+    if missing:
+        found = ", ".join(network.config.architectures or ["an unnamed architecture"])
+        names = ", ".join(sorted(missing)[:4]) + (", ..." if len(missing) > 4 else "")
+        raise ModelLoadError(
+            f"model '{source.name}': {source.source} holds {found}, not a trained classifier; "
+            f"{type(network).__name__} lacks {len(missing)} weights ({names})"
+        )
 
 
 def _load_tokenizer(source: ModelSource) -> PreTrainedTokenizerFast:

@@ -1,0 +1,93 @@
+"""A path that moves the embeddings of a text."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ligserve.server.errors import FailedPreconditionError
+from ligserve.server.workers.engine.spec import Ends, PathSpec
+from ligserve.server.workers.models.layers import EmbeddingLayer, layer_outputs, replaced_outputs
+from ligserve.server.workers.models.loaded import RowInputs, TextModel
+
+
+@dataclass(frozen=True)
+class EmbeddingPathSpec(PathSpec):
+    """From the embeddings of a baseline to those of the input.
+
+    Attributes:
+        model: the model.
+        layer: the layer whose output moves.
+        row: inputs of the end of the path, kept along it.
+        baseline_row: inputs whose layer output is the start of the path.
+        prediction_row: inputs of the prediction; a plain forward pass, so that it is the deployed one.
+        zeroed: (T,) bool, tokens whose start is the zero vector; None for none.
+    """
+
+    model: TextModel
+    layer: EmbeddingLayer
+    row: RowInputs
+    baseline_row: RowInputs
+    prediction_row: RowInputs
+    zeroed: Tensor | None = None
+
+    @property
+    def length(self) -> int:
+        """T, the number of tokens: each has a score."""
+        return int(self.row["input_ids"].shape[0])
+
+    @property
+    def tokens(self) -> int:
+        """T."""
+        return self.length
+
+    @property
+    def batch_key(self) -> Hashable:
+        """Rows of one model and layer; of one length where padding changes the model's output."""
+        length = None if self.model.pads_safely else self.length
+        return (self.model.name, self.layer, tuple(sorted(self.row)), length)
+
+    def check(self) -> None:
+        """Refuse a token that the model has no embedding for.
+
+        Raises:
+            FailedPreconditionError: the tokenizer gives such a token.
+        """
+        table = self.model.network.get_input_embeddings()
+        largest = int(self.row["input_ids"].max())
+        if isinstance(table, nn.Embedding) and largest >= table.num_embeddings:
+            raise FailedPreconditionError(
+                f"the tokenizer of model '{self.model.name}' gives token {largest} "
+                f"({self.model.tokenizer.convert_ids_to_tokens(largest)!r}), "
+                f"the model has only {table.num_embeddings} embeddings",
+                reason="TOKENIZER_MISMATCH",
+            )
+
+    def ends(self) -> list[Ends]:
+        """The layer's output for the baseline and for the input, each (T, d), for every look-up."""
+        starts, ends = (self._outputs(row) for row in (self.baseline_row, self.row))
+        pairs = zip(starts, ends, self.layer.shifts, strict=True)
+        return [(self._start(start, shift), end) for start, end, shift in pairs]
+
+    def run(self, rows: Sequence[RowInputs], moved: Sequence[Tensor]) -> Tensor:
+        """The logits of rows whose look-ups put out `moved`."""
+        with replaced_outputs(self.layer, moved):
+            return self.model.logits(self.model.batch(rows))
+
+    def scores(self, products: Sequence[Tensor]) -> Tensor:
+        """(B, T): each token's sum over the embedding, over all the places that look it up."""
+        sums = [product.sum(dim=-1, dtype=torch.float64) for product in products]
+        total = torch.zeros_like(sums[0][:, : self.length])
+        for part, shift in zip(sums, self.layer.shifts, strict=True):
+            total[:, : self.length - shift] += part[:, shift : self.length]
+        return total
+
+    def _outputs(self, row: RowInputs) -> list[Tensor]:
+        return layer_outputs(self.model.network, self.layer, self.model.batch([row]))
+
+    def _start(self, start: Tensor, shift: int) -> Tensor:
+        if self.zeroed is None:
+            return start
+        zeroed = nn.functional.pad(self.zeroed, (shift, 0))[: len(start)].to(start.device)
+        return torch.where(zeroed[:, None], torch.zeros_like(start), start)

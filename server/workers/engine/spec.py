@@ -1,0 +1,69 @@
+"""What a path is, before any of it is computed."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Sequence
+
+import torch
+from torch import Tensor
+
+from ligserve.server.workers.models.loaded import LoadedModel, RowInputs
+
+# Start and end of one tensor that a path moves, each (T, d).
+Ends = tuple[Tensor, Tensor]
+
+
+class PathSpec(ABC):
+    """What a path moves, and how the model is run with it moved."""
+
+    model: LoadedModel
+    row: RowInputs
+    prediction_row: RowInputs
+
+    @property
+    @abstractmethod
+    def length(self) -> int:
+        """Number of scores."""
+
+    @property
+    @abstractmethod
+    def tokens(self) -> int:
+        """What one row costs, in tokens."""
+
+    @property
+    @abstractmethod
+    def batch_key(self) -> Hashable:
+        """Points with equal keys can share a batch."""
+
+    @abstractmethod
+    def ends(self) -> list[Ends]:
+        """Start and end of every tensor that the path moves."""
+
+    @abstractmethod
+    def run(self, rows: Sequence[RowInputs], moved: Sequence[Tensor]) -> Tensor:
+        """The logits of rows (of any path with this batch key) where each tensor (B, T, d) is moved."""
+
+    @abstractmethod
+    def scores(self, products: Sequence[Tensor]) -> Tensor:
+        """(B, scores) from gradient x (end - start) of each moved tensor, (B, T, d)."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Refuse, before anything is run, what would go wrong in the model.
+
+        Raises:
+            FailedPreconditionError: the row does not fit the model.
+        """
+
+    def own(self, logits: Tensor) -> Tensor:
+        """The logits without those of padding."""
+        return logits[:, : self.length] if self.model.head.per_token else logits
+
+    def predict(self) -> Tensor:
+        """Logits of the input, nothing replaced: (C,), or (T, C) of a head that judges each token.
+
+        Raises:
+            FailedPreconditionError: the row does not fit the model.
+        """
+        self.check()
+        with torch.no_grad():
+            return self.model.logits(self.model.batch([self.prediction_row]))[0]

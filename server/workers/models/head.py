@@ -1,0 +1,62 @@
+"""What a checkpoint's last layer answers: its head."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, stack
+from transformers import (
+    AutoModelForQuestionAnswering,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+)
+
+
+@dataclass(frozen=True)
+class Head:
+    """A kind of head.
+
+    Attributes:
+        name: how messages call a model that has it.
+        suffix: how transformers' classes that have it end.
+        auto_model: transformers' class that loads it.
+        per_token: whether there are logits for each token, (B, T, C), rather than for each row, (B, C).
+        labelled: whether the logits are those of the configuration's labels.
+    """
+
+    name: str
+    suffix: str
+    auto_model: Any
+    per_token: bool = False
+    labelled: bool = True
+
+    def logits(self, output: Any) -> Tensor:
+        """The head's logits from a forward pass' output."""
+        if self is SPAN:
+            return stack([output.start_logits, output.end_logits], dim=-1)
+        return output.logits  # type: ignore[no-any-return]
+
+
+SEQUENCE = Head("sequence classifier", "ForSequenceClassification", AutoModelForSequenceClassification)
+TOKEN = Head("token classifier", "ForTokenClassification", AutoModelForTokenClassification, per_token=True)
+# (B, T, 2): each token's logits of being an answer's first and last.
+SPAN = Head(
+    "question answerer", "ForQuestionAnswering", AutoModelForQuestionAnswering, per_token=True, labelled=False
+)
+HEADS = (SEQUENCE, TOKEN, SPAN)
+
+# Which head each explainer asks, by the name of its field in ExplainRequest.
+HEAD_OF_EXPLAINER: Mapping[str, Head] = {
+    "sequence_classification": SEQUENCE,
+    "pairwise_sequence_classification": SEQUENCE,
+    "multi_label_classification": SEQUENCE,
+    "zero_shot_classification": SEQUENCE,
+    "token_classification": TOKEN,
+    "question_answering": SPAN,
+}
+
+
+def head_of(architectures: list[str]) -> Head | None:
+    """The head that a configuration's architectures name; None if it is none of ours."""
+    found = (head for head in HEADS if any(name.endswith(head.suffix) for name in architectures))
+    return next(found, None)

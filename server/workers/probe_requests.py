@@ -1,0 +1,23 @@
+"""The smallest request of each explainer, to try it on a model when it is loaded."""
+
+from collections.abc import Mapping
+
+from ligserve.v1 import explanation_pb2 as pb
+from ligserve.v1.explanation_service_pb2 import ExplainRequest
+
+_TEXT = "a probe"
+_SECOND = "two probes"
+
+# By the name of the explainer's field.
+PROBE_REQUESTS: Mapping[str, ExplainRequest] = {
+    "sequence_classification": ExplainRequest(sequence_classification=pb.SequenceClassification(text=_TEXT)),
+    "pairwise_sequence_classification": ExplainRequest(
+        pairwise_sequence_classification=pb.PairwiseSequenceClassification(text1=_TEXT, text2=_SECOND)
+    ),
+    "multi_label_classification": ExplainRequest(
+        multi_label_classification=pb.MultiLabelClassification(text=_TEXT)
+    ),
+    "zero_shot_classification": ExplainRequest(
+        zero_shot_classification=pb.ZeroShotClassification(text=_TEXT, labels=[_SECOND], multi_label=True)
+    ),
+}
