@@ -46,7 +46,8 @@ class StreamFolder:
         """Take the header.
 
         Raises:
-            MalformedAnswerError: it came before, its columns differ in length, or a window is missing.
+            MalformedAnswerError: it came before, its columns differ in length, or it speaks of windows or
+                tokens that it does not hold.
         """
         if self._header is not None:
             raise MalformedAnswerError("a second header came")
@@ -57,6 +58,7 @@ class StreamFolder:
         lengths = _lengths(message)
         if any(t.window is not None and t.window >= len(lengths) for t in self._header.targets):
             raise MalformedAnswerError("a target is about a window that is not in the header")
+        _check_tokens(self._header, lengths[0] if lengths else 0)
         self._assembly = EstimateAssembly(lengths, self._header.targets)
         return self._header
 
@@ -115,6 +117,15 @@ def _lengths(header: service_pb.Header) -> list[int]:
         shape = header.image_shape
         return [shape.channels * shape.height * shape.width]
     return [len(window.tokens.ids) for window in header.windows]
+
+
+def _check_tokens(header: HeaderEvent, length: int) -> None:
+    """Compare what is told token by token with the number of the first window's tokens."""
+    if any(target.token is not None and target.token >= length for target in header.targets):
+        raise MalformedAnswerError("a target is about a token that is not in the header")
+    if len(header.token_predictions) not in (0, length):
+        count = len(header.token_predictions)
+        raise MalformedAnswerError(f"{count} predictions came for {length} tokens")
 
 
 def _targets(

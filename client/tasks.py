@@ -163,7 +163,7 @@ class QuestionAnswering:
     Attributes:
         question: the question.
         context: the text that holds the answer.
-        max_answer_tokens: longest answer considered; None: the server's default.
+        max_answer_tokens: longest answer considered, in tokens; None: the server's default.
     """
 
     question: str
@@ -191,15 +191,18 @@ class TokenClassification:
     Attributes:
         text: the text.
         ignored_indexes: token positions (special tokens counted) that are not explained.
-        ignored_labels: labels whose tokens are not explained, such as "O".
+        ignored_labels: labels whose tokens are not explained, such as "O"; one may be given bare.
     """
 
     text: str
     ignored_indexes: Iterable[int] = ()
-    ignored_labels: Iterable[str] = ()
+    ignored_labels: str | Iterable[str] = ()
 
     def __post_init__(self) -> None:
-        _freeze(self, ignored_indexes=tuple(self.ignored_indexes), ignored_labels=tuple(self.ignored_labels))
+        labels = (
+            (self.ignored_labels,) if isinstance(self.ignored_labels, str) else tuple(self.ignored_labels)
+        )
+        _freeze(self, ignored_indexes=tuple(self.ignored_indexes), ignored_labels=labels)
 
     @property
     def texts(self) -> tuple[str, ...]:

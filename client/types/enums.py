@@ -90,6 +90,14 @@ class AnswerEnd(StrEnum):
     END = "end"
 
 
+class Combine(StrEnum):
+    """Which tokens decide for a word or an entity, for token classification."""
+
+    FIRST = "first"
+    MAX = "max"
+    SUM = "sum"
+
+
 def choice(kind: type[E], value: str, option: str) -> E:
     """The member that a caller's word names.
 

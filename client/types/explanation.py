@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from ligserve.client.rendering.html import explanation_notes, explanation_rows, page, table
 from ligserve.client.types.cost import Cost, Worker
-from ligserve.client.types.enums import Convention
+from ligserve.client.types.entities import LabelledSpan, SpanMaker
+from ligserve.client.types.enums import AnswerEnd, Combine, Convention, choice
 from ligserve.client.types.inputs import Answer, ImageShape, Prediction, ServerWarning, Token
-from ligserve.client.types.plain import to_plain
+from ligserve.client.types.records import plain_explanation, records
 from ligserve.client.types.targets import TargetExplanation
 from ligserve.client.types.words import Word, words_of
 
@@ -36,8 +37,9 @@ class Explanation:
         worker: the worker that computed it.
         versions: versions of the software that computed it, by package name.
         warnings: what the caller ought to know.
-        token_predictions: the output for each token, for token classification.
-        answer: the answer, for question answering.
+        token_predictions: the output for each token of the first window, for token classification; each
+            target is about one token's label, and `labelled_words` and `entities` put them together.
+        answer: the answer, for question answering; the targets are about its start and its end.
         image_shape: the shape of the scores, for image classification.
         hypotheses: for zero-shot classification, the second text of each window.
     """
@@ -73,6 +75,36 @@ class Explanation:
         window = self.targets[target].target.window
         return self.tokens if window is None else tuple(t for t in self.tokens if t.window == window)
 
+    def token_target(self, token: int) -> int:
+        """Position of the target about a token's label, for token classification.
+
+        Raises:
+            LookupError: there is none, as for a token that was ignored.
+        """
+        found = [place for place, t in enumerate(self.targets) if t.target.token == token]
+        if not found:
+            raise LookupError(f"no target is about token {token}")
+        return found[0]
+
+    def answer_target(self, end: AnswerEnd | str) -> int:
+        """Position of the target about the answer's "start" or "end", for question answering.
+
+        Raises:
+            LookupError: there is none.
+            ValueError: it is not an end of an answer.
+        """
+        wanted = choice(AnswerEnd, end, "end")
+        found = [place for place, t in enumerate(self.targets) if t.target.answer_end is wanted]
+        if wanted is AnswerEnd.UNSPECIFIED or not found:
+            raise LookupError(f"no target is about the answer's {wanted}")
+        return found[0]
+
+    @property
+    def answer_tokens(self) -> tuple[Token, ...]:
+        """The tokens of the answer; none where there is no answer, or its end comes before its start."""
+        answer = self.answer
+        return () if answer is None else self.tokens[answer.first_token : answer.last_token + 1]
+
     def texts_of(self, target: int = 0) -> tuple[str, ...]:
         """The texts that the offsets of a target's tokens point into, by segment.
 
@@ -82,18 +114,22 @@ class Explanation:
         window = self.targets[target].target.window
         return self.texts if window is None else self.texts + self.hypotheses[window : window + 1]
 
-    def words(self, target: int = 0) -> tuple[Word, ...]:
+    def words(self, target: int | LabelledSpan = 0) -> tuple[Word, ...]:
         """The words of the texts in order, each with the sum of its tokens' scores for a target.
+
+        The target may be a labelled word or an entity too: why it has its label.
 
         Raises:
             IndexError: there is no such target.
         """
         if not self.tokens:
             return ()
+        if isinstance(target, LabelledSpan):
+            return words_of(self.tokens, target.scores, self.texts)
         return words_of(self.tokens_of(target), self.targets[target].scores, self.texts_of(target))
 
-    def top(self, k: int = 10, target: int = 0) -> tuple[Word, ...]:
-        """The k words that contribute most, for or against a target, strongest first.
+    def top(self, k: int = 10, target: int | LabelledSpan = 0) -> tuple[Word, ...]:
+        """The k words that contribute most, for or against a target (as in `words`), strongest first.
 
         Raises:
             IndexError: there is no such target.
@@ -103,11 +139,39 @@ class Explanation:
             raise ValueError(f"k must be a number of words from 0, is {k}")
         return tuple(sorted(self.words(target), key=lambda word: -abs(word.score))[:k])
 
+    def labelled_words(self, combine: Combine | str = Combine.FIRST) -> tuple[LabelledSpan, ...]:
+        """For token classification, the words with an explained token, each with one label and its scores.
+
+        Args:
+            combine: which sub-tokens decide the label and give the scores: the "first" one, the one with
+                the most probable label ("max"), or all of them, whose scores are added ("sum").
+
+        Raises:
+            ValueError: it is none of these.
+        """
+        return self._spans(combine).words()
+
+    def entities(
+        self, combine: Combine | str = Combine.FIRST, *, whole_words: bool = True
+    ) -> tuple[LabelledSpan, ...]:
+        """For token classification, the entities with an explained token: tokens that are labelled together.
+
+        Labels may be IOB, BILOU, BIOES, BMES, or without prefix (neighbours of one label are one entity).
+
+        Args:
+            combine: which tokens decide the label of a word, and give the scores of an entity; as in
+                `labelled_words`.
+            whole_words: label words before they are joined; false: each token by itself, for writing
+                without spaces, where a whole sentence may count as one word.
+
+        Raises:
+            ValueError: combine is none of its words.
+        """
+        return self._spans(combine).entities(whole_words)
+
     def to_dict(self) -> dict[str, object]:
-        """Everything as a dict that JSON can carry, with normalised scores and words for each target."""
-        plain = {name: to_plain(getattr(self, name)) for name in self.__slots__}
-        plain["targets"] = [self._target_dict(position) for position in range(len(self.targets))]
-        return plain
+        """Everything as a dict that JSON can carry, with words and normalised scores for each target."""
+        return plain_explanation(self)
 
     def to_dataframe(self) -> "DataFrame":
         """One row per target and token, as a pandas DataFrame.
@@ -119,7 +183,7 @@ class Explanation:
             import pandas
         except ImportError as error:
             raise ImportError("to_dataframe() needs pandas: pip install pandas") from error
-        return pandas.DataFrame(self._records())
+        return pandas.DataFrame(records(self))
 
     def html(self) -> str:
         """A table like captum's as a fragment of HTML, one row per target, and how exact each is."""
@@ -147,22 +211,6 @@ class Explanation:
 
         Console().print(self)
 
-    def _target_dict(self, position: int) -> dict[str, object]:
-        target = self.targets[position]
-        plain = {name: to_plain(getattr(target, name)) for name in target.__slots__}
-        plain["normalised_scores"] = to_plain(target.normalised_scores)
-        plain["words"] = to_plain(self.words(position))
-        return plain
-
-    def _records(self) -> list[dict[str, object]]:
-        return [
-            {"target": str(target.target), **_token_record(token), "score": score, "normalised_score": share}
-            for position, target in enumerate(self.targets)
-            for token, score, share in zip(
-                self.tokens_of(position), target.scores, target.normalised_scores, strict=True
-            )
-        ]
-
-
-def _token_record(token: Token) -> dict[str, object]:
-    return {name: getattr(token, name) for name in token.__slots__}
+    def _spans(self, combine: Combine | str) -> SpanMaker:
+        how = choice(Combine, combine, "combine")
+        return SpanMaker(self.tokens, self.token_predictions, self.targets, self.texts, how)

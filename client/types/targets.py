@@ -49,7 +49,10 @@ class Target:
         )
 
     def __str__(self) -> str:
-        return self.label if self.versus_label is None else f"{self.label} rather than {self.versus_label}"
+        if self.answer_end is not AnswerEnd.UNSPECIFIED:
+            return f"{self.answer_end} of the answer"
+        label = self.label if self.versus_label is None else f"{self.label} rather than {self.versus_label}"
+        return label if self.token is None else f"{label} of token {self.token}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,20 +25,41 @@ class Word:
     segment: int
 
 
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A slice of one of the caller's texts; fields as in `Word`."""
+
+    text: str
+    start: int
+    end: int
+    segment: int
+
+
 def words_of(tokens: Iterable[Token], scores: Sequence[float], texts: Sequence[str]) -> tuple[Word, ...]:
     """The words of the texts in order; special tokens belong to none."""
-    groups: dict[tuple[int, int], list[tuple[Token, float]]] = {}
-    for token, score in zip(tokens, scores, strict=True):
+    pairs = list(zip(tokens, scores, strict=True))
+    return tuple(_word([pairs[place] for place in word], texts) for word in word_places(t for t, _ in pairs))
+
+
+def word_places(tokens: Iterable[Token]) -> tuple[tuple[int, ...], ...]:
+    """For each word, where its tokens stand; a token that belongs to none is a word of its own."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for place, token in enumerate(tokens):
         if not token.special:
             word = token.word if token.word is not None else -1 - token.index
-            groups.setdefault((token.segment, word), []).append((token, score))
-    return tuple(_word(members, texts) for members in groups.values())
+            groups.setdefault((token.segment, word), []).append(place)
+    return tuple(map(tuple, groups.values()))
+
+
+def slice_of(tokens: Sequence[Token], texts: Sequence[str]) -> Slice:
+    """The text that tokens stand for, first to last; their own spelling where they have no span."""
+    start, end = min(token.start for token in tokens), max(token.end for token in tokens)
+    segment = tokens[0].segment
+    known = segment < len(texts) and end > start
+    text = texts[segment][start:end] if known else "".join(token.text for token in tokens)
+    return Slice(text, start, end, segment)
 
 
 def _word(members: Sequence[tuple[Token, float]], texts: Sequence[str]) -> Word:
-    start = min(token.start for token, _ in members)
-    end = max(token.end for token, _ in members)
-    segment = members[0][0].segment
-    known = segment < len(texts) and end > start
-    text = texts[segment][start:end] if known else "".join(token.text for token, _ in members)
-    return Word(text, sum(score for _, score in members), start, end, segment)
+    part = slice_of([token for token, _ in members], texts)
+    return Word(part.text, sum(score for _, score in members), part.start, part.end, part.segment)
