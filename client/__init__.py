@@ -10,7 +10,8 @@
 
 `AsyncClient` has the same methods to be awaited. Users of transformers-interpret construct a
 `SequenceClassificationExplainer(client, "sentiment")` in place of `(model, tokenizer)`, and likewise for
-pairs, multi-label and zero-shot classification. Errors are drawn in `ligserve.client.errors`.
+pairs, multi-label, zero-shot and token classification, and for question answering. Errors are drawn in
+`ligserve.client.errors`.
 """
 
 from ligserve.client.aio import AsyncClient
@@ -38,7 +39,9 @@ from ligserve.client.errors import (
 from ligserve.client.explainers import (
     AsyncMultiLabelClassificationExplainer,
     AsyncPairwiseSequenceClassificationExplainer,
+    AsyncQuestionAnsweringExplainer,
     AsyncSequenceClassificationExplainer,
+    AsyncTokenClassificationExplainer,
     AsyncZeroShotClassificationExplainer,
     AttributionsNotCalculatedError,
     AttributionTypeNotSupportedError,
@@ -46,7 +49,9 @@ from ligserve.client.explainers import (
     LIGAttributions,
     MultiLabelClassificationExplainer,
     PairwiseSequenceClassificationExplainer,
+    QuestionAnsweringExplainer,
     SequenceClassificationExplainer,
+    TokenClassificationExplainer,
     ZeroShotClassificationExplainer,
 )
 from ligserve.client.failures import FieldViolation
@@ -65,10 +70,12 @@ from ligserve.client.tasks import (
     ZeroShotClassification,
 )
 from ligserve.client.types.cost import Cost, Worker
+from ligserve.client.types.entities import LabelledSpan
 from ligserve.client.types.enums import (
     Aggregate,
     AnswerEnd,
     BaselineKind,
+    Combine,
     Convention,
     EmbeddingLayer,
     LongInputPolicy,
@@ -100,7 +107,9 @@ __all__ = [
     "AsyncExplanationStream",
     "AsyncMultiLabelClassificationExplainer",
     "AsyncPairwiseSequenceClassificationExplainer",
+    "AsyncQuestionAnsweringExplainer",
     "AsyncSequenceClassificationExplainer",
+    "AsyncTokenClassificationExplainer",
     "AsyncZeroShotClassificationExplainer",
     "AttributionTypeNotSupportedError",
     "AttributionsNotCalculatedError",
@@ -110,6 +119,7 @@ __all__ = [
     "ClassTarget",
     "Client",
     "ClientClosedError",
+    "Combine",
     "Convention",
     "Cost",
     "DeadlineExceededError",
@@ -129,6 +139,7 @@ __all__ = [
     "InputIdsNotCalculatedError",
     "InvalidRequestError",
     "LIGAttributions",
+    "LabelledSpan",
     "LigserveError",
     "LongInputPolicy",
     "MalformedAnswerError",
@@ -148,6 +159,7 @@ __all__ = [
     "ProgressEvent",
     "QuadratureRule",
     "QuestionAnswering",
+    "QuestionAnsweringExplainer",
     "ReferenceText",
     "SequenceClassification",
     "SequenceClassificationExplainer",
@@ -163,6 +175,7 @@ __all__ = [
     "TlsConfig",
     "Token",
     "TokenClassification",
+    "TokenClassificationExplainer",
     "TruncatedStreamError",
     "UnimplementedError",
     "Window",

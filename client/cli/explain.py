@@ -8,17 +8,19 @@ from typing import Annotated
 import typer
 
 from ligserve.client.channel import DEFAULT_TIMEOUT_S
-from ligserve.client.classes import ClassTarget
 from ligserve.client.cli.options import DEFAULT_SERVER, AsJson, Server, Timeout
 from ligserve.client.cli.output import show
 from ligserve.client.cli.progress import explained_with_progress
+from ligserve.client.cli.tasks import Asked
 from ligserve.client.errors import InvalidRequestError
 from ligserve.client.options import ExplainKeywords
 from ligserve.client.sync import Client
-from ligserve.client.tasks import SequenceClassification
 from ligserve.client.types.enums import BaselineKind, Convention, OutputSpace
 
-Text = Annotated[str | None, typer.Argument(help="The text; - reads it from standard input.")]
+Text = Annotated[
+    str | None,
+    typer.Argument(help="The text (the context of a question); - reads it from standard input."),
+]
 ModelName = Annotated[str, typer.Option("--model", "-m", help="Name of a model; see `ligserve models`.")]
 File = Annotated[Path | None, typer.Option("--file", "-f", help="Read the text from a file.")]
 Targets = Annotated[
@@ -26,6 +28,25 @@ Targets = Annotated[
     typer.Option(
         "--class", "--target", "-c", help="Class to explain: a name, or an index. May be given again."
     ),
+]
+Pair = Annotated[str | None, typer.Option("--pair", help="A second text: explain the pair.")]
+Candidates = Annotated[
+    list[str] | None,
+    typer.Option("--label", "-l", help="Candidate label for zero-shot classification. May be given again."),
+]
+Hypothesis = Annotated[
+    str | None, typer.Option("--hypothesis", help="Sentence with {} for the label; with --label.")
+]
+MultiLabel = Annotated[
+    bool, typer.Option("--multi-label", help="Judge each label by itself: several may be true.")
+]
+AskedQuestion = Annotated[
+    str | None, typer.Option("--question", "-q", help="Explain the answer that the text gives to it.")
+]
+Tokens = Annotated[bool, typer.Option("--tokens", help="Explain the label of each token.")]
+IgnoredLabels = Annotated[
+    list[str] | None,
+    typer.Option("--ignore-label", help="Label of tokens to leave out, as O; with --tokens. Again for more."),
 ]
 Steps = Annotated[int | None, typer.Option("--n-steps", help="A fixed number of quadrature nodes.")]
 Tolerated = Annotated[float | None, typer.Option("--tolerance", help="Relative error to reach.")]
@@ -43,6 +64,13 @@ def explain(
     file: File = None,
     server: Server = DEFAULT_SERVER,
     classes: Targets = None,
+    pair: Pair = None,
+    labels: Candidates = None,
+    hypothesis: Hypothesis = None,
+    multi_label: MultiLabel = False,
+    question: AskedQuestion = None,
+    tokens: Tokens = False,
+    ignored_labels: IgnoredLabels = None,
     convention: Habits = None,
     tolerance: Tolerated = None,
     n_steps: Steps = None,
@@ -52,7 +80,7 @@ def explain(
     as_json: AsJson = False,
     html: HtmlFile = None,
 ) -> None:
-    """Explains a classifier's output for a text.
+    """Explains what a model makes of a text: its class, or what the options ask for.
 
     For example:
 
@@ -61,10 +89,29 @@ def explain(
     `ligserve explain --file review.txt -m sentiment --class POSITIVE --class NEGATIVE --html review.html`
 
     `echo "I love you" | ligserve explain - -m sentiment --tolerance 0.001 --json`
+
+    `ligserve explain "A cat sat." -m nli --pair "There is a cat."`
+
+    `ligserve explain "Shares fell." -m nli --label finance --label sports --multi-label`
+
+    `ligserve explain "Ada lives in London." -m squad --question "Where does Ada live?"`
+
+    `ligserve explain "Ada lives in London." -m ner --tokens --ignore-label O`
     """
     if tolerance is not None and n_steps is not None:
         raise typer.BadParameter("give either --tolerance or --n-steps, not both")
-    task = SequenceClassification(_text(text, file), [_target(name) for name in classes or ()])
+    asked = Asked(
+        pair=pair,
+        labels=labels or (),
+        hypothesis=hypothesis,
+        multi_label=multi_label,
+        question=question,
+        tokens=tokens,
+        ignored_labels=ignored_labels or (),
+        classes=classes or (),
+    )
+    asked.check()
+    task = asked.task(_text(text, file))
     options = ExplainKeywords(
         convention=convention,
         tolerance=tolerance,
@@ -95,7 +142,3 @@ def _decoded(data: bytes, source: str) -> str:
         return data.decode("utf-8").removesuffix("\n")
     except UnicodeDecodeError as error:
         raise InvalidRequestError(f"{source} is not UTF-8: {error}") from error
-
-
-def _target(name: str) -> ClassTarget:
-    return ClassTarget(int(name) if name.isascii() and name.isdigit() else name)

@@ -14,9 +14,17 @@ from ligserve.client.explainers.pairwise_sequence_classification import (
     AsyncPairwiseSequenceClassificationExplainer,
     PairwiseSequenceClassificationExplainer,
 )
+from ligserve.client.explainers.question_answering import (
+    AsyncQuestionAnsweringExplainer,
+    QuestionAnsweringExplainer,
+)
 from ligserve.client.explainers.sequence_classification import (
     AsyncSequenceClassificationExplainer,
     SequenceClassificationExplainer,
+)
+from ligserve.client.explainers.token_classification import (
+    AsyncTokenClassificationExplainer,
+    TokenClassificationExplainer,
 )
 from ligserve.client.explainers.zero_shot_classification import (
     AsyncZeroShotClassificationExplainer,
@@ -26,7 +34,9 @@ from ligserve.client.explainers.zero_shot_classification import (
 __all__ = [
     "AsyncMultiLabelClassificationExplainer",
     "AsyncPairwiseSequenceClassificationExplainer",
+    "AsyncQuestionAnsweringExplainer",
     "AsyncSequenceClassificationExplainer",
+    "AsyncTokenClassificationExplainer",
     "AsyncZeroShotClassificationExplainer",
     "AttributionTypeNotSupportedError",
     "AttributionsNotCalculatedError",
@@ -34,6 +44,8 @@ __all__ = [
     "LIGAttributions",
     "MultiLabelClassificationExplainer",
     "PairwiseSequenceClassificationExplainer",
+    "QuestionAnsweringExplainer",
     "SequenceClassificationExplainer",
+    "TokenClassificationExplainer",
     "ZeroShotClassificationExplainer",
 ]

@@ -52,4 +52,7 @@ class AwaitedExplainer(ExplainerCore):
         return {label: index for index, label in self.id2label.items()}
 
     def _labels_of_answer(self) -> tuple[str, ...] | None:
-        return None if self.explanation is None else self._prediction().labels
+        if self.explanation is None:
+            return None
+        predictions = self.explanation.token_predictions or (self._prediction(),)
+        return predictions[0].labels

@@ -5,10 +5,9 @@ import warnings
 from dataclasses import dataclass
 
 from ligserve.client.classes import ClassTarget
-from ligserve.client.explainers.core import ExplainerCore, clean_text
+from ligserve.client.explainers.core import ExplainerCore, explained_text
 from ligserve.client.explainers.results import ClassResults
 from ligserve.client.quantities import check_whole
-from ligserve.client.types.enums import Convention
 from ligserve.client.types.explanation import Explanation
 
 
@@ -68,6 +67,4 @@ class SequenceClassificationCore(ClassCore):
         Raises:
             InputIdsNotCalculatedError: there was no call yet.
         """
-        explanation = self._last()
-        given = explanation.text
-        return clean_text(given) if explanation.convention is Convention.LIBRARY else given
+        return explained_text(self._last())

@@ -16,9 +16,15 @@ from ligserve.client.types.models import Model
 
 SUPPORTED_ATTRIBUTION_TYPES = ("lig",)
 LIBRARY_STEPS = 50
-# Reasons and warning codes of the server.
+# Reason of the server's refusal.
 LIBRARY_UNSUPPORTED = "LIBRARY_CONVENTION_UNSUPPORTED"
-POSITION_UNSUPPORTED = "POSITION_EMBEDDINGS_UNSUPPORTED"
+_NO_POSITIONS = "This model doesn't support position embeddings for attributions. "
+_NO_SUCH_TYPE = "This model doesn't support the embedding type you selected for attributions. "
+# What the library says, by the server's code for it.
+FALLBACKS = {
+    "POSITION_EMBEDDINGS_UNSUPPORTED": f"{_NO_POSITIONS}Defaulting to word embeddings",
+    "EMBEDDINGS_BLOCK_UNSUPPORTED": f"{_NO_SUCH_TYPE}Defaulting to word embeddings",
+}
 
 
 class ExplainerCore(LastAnswer):
@@ -111,17 +117,19 @@ class ExplainerCore(LastAnswer):
 
     def _keep(self, explanation: Explanation) -> None:
         """Remember an answer, and pass on what the library would warn of."""
-        if any(warning.code == POSITION_UNSUPPORTED for warning in explanation.warnings):
-            warnings.warn(
-                "This model doesn't support position embeddings for attributions. "
-                "Defaulting to word embeddings",
-                stacklevel=4,
-            )
+        for code in {warning.code for warning in explanation.warnings} & set(FALLBACKS):
+            warnings.warn(FALLBACKS[code], stacklevel=4)
         self.explanation = explanation
 
     def _attributions_of(self, target: int, end: int | None = None) -> LIGAttributions:
         explanation, steps, size = self._last(), self.n_steps, self.internal_batch_size
         return LIGAttributions.from_explanation(explanation, steps, size, target, end)
+
+
+def explained_text(explanation: Explanation) -> str:
+    """The first text, with spaces around punctuation where the library puts them."""
+    library = explanation.convention is Convention.LIBRARY
+    return clean_text(explanation.text) if library else explanation.text
 
 
 def clean_text(text: str) -> str:

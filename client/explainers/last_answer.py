@@ -26,7 +26,10 @@ class LastAnswer:
         """Vocabulary ids of the last input, as a batch of one; empty before a call."""
         if self.explanation is None:
             return []
-        return [[token.id for token in self.explanation.tokens_of(len(self.explanation.targets) - 1)]]
+        # Of several inputs the library keeps the last; where nothing is explained, there is but one.
+        last = len(self.explanation.targets) - 1
+        tokens = self.explanation.tokens_of(last) if last >= 0 else self.explanation.tokens
+        return [[token.id for token in tokens]]
 
     def _written(
         self, rows: Iterable[Row], path: str | Path | None, columns: Sequence[str] = COLUMNS

@@ -53,4 +53,9 @@ class Question:
 
     def keywords(self) -> ExplainKeywords:
         """The keyword arguments of the client's explain()."""
-        return {**self.options, "convention": self.convention}
+        keywords: ExplainKeywords = {**self.options, "convention": self.convention}
+        faithful = self.convention is Convention.FAITHFUL
+        if faithful and keywords.get("embedding_layer") is EmbeddingLayer.ALL:
+            # A drop-in comes here with a model that the library cannot run; it may have no such block.
+            keywords["embedding_layer"] = EmbeddingLayer.WORD
+        return keywords

@@ -8,13 +8,20 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from ligserve.client.rendering.captions import caption
 from ligserve.client.rendering.colours import rgb_colour, strengths
-from ligserve.client.rendering.figures import error_figures, sum_figures, warning_lines, work_figures
+from ligserve.client.rendering.figures import (
+    error_figures,
+    sum_figures,
+    warning_lines,
+    work_figures,
+    worst_figures,
+)
+from ligserve.client.rendering.headline import headline
 from ligserve.client.rendering.pieces import printable, target_pieces
 
 if TYPE_CHECKING:
     from ligserve.client.types.explanation import Explanation
-    from ligserve.client.types.inputs import Prediction
     from ligserve.client.types.targets import TargetExplanation
 
 TOP_WORDS = 8
@@ -37,26 +44,35 @@ def coloured_text(explanation: "Explanation", target: int) -> Text:
 
 
 def _parts(explanation: "Explanation") -> Iterator[RenderableType]:
-    if explanation.prediction is not None:
-        yield _prediction(explanation, explanation.prediction)
+    first = headline(explanation)
+    if first is not None:
+        yield first
     for warning in warning_lines(explanation):
         yield Text(printable(warning), style="yellow")
+    yield from _labels(explanation) if explanation.token_predictions else _targets(explanation)
+    yield _legend()
+
+
+def _targets(explanation: "Explanation") -> Iterator[RenderableType]:
     for position, target in enumerate(explanation.targets):
         yield Text()
-        yield Text.assemble(("why ", "dim"), (printable(str(target.target)), "bold"))
+        yield Text.assemble(("why ", "dim"), (printable(caption(explanation, position)), "bold"))
         if explanation.tokens:
             yield coloured_text(explanation, position)
             yield _top_words(explanation, position)
         yield _figures(target)
-    yield _legend()
 
 
-def _prediction(explanation: "Explanation", prediction: "Prediction") -> Text:
-    line = Text.assemble(("predicted ", "dim"), (printable(prediction.label), "bold"))
-    if prediction.probability is not None:
-        line.append(f" {prediction.probability:.4f}")
-    line.append(f"  by {printable(explanation.model)}, {explanation.convention} convention", style="dim")
-    return line
+def _labels(explanation: "Explanation") -> Iterator[RenderableType]:
+    """A row for each label, since there may be as many as tokens."""
+    rows = Table.grid(padding=(0, 2, 0, 0))
+    for position in range(len(explanation.targets)):
+        rows.add_row(
+            Text(printable(caption(explanation, position)), "bold"), coloured_text(explanation, position)
+        )
+    yield Text()
+    yield rows
+    yield Text(worst_figures(explanation), style="dim")
 
 
 def _top_words(explanation: "Explanation", position: int) -> Table:

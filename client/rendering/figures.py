@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from ligserve.client.rendering.captions import caption
+
 if TYPE_CHECKING:
     from ligserve.client.types.explanation import Explanation
     from ligserve.client.types.targets import TargetExplanation
@@ -26,12 +28,23 @@ def work_figures(target: "TargetExplanation") -> str:
     return f"{target.points} points, stopped by {target.stop_reason}"
 
 
+def worst_figures(explanation: "Explanation") -> str:
+    """How far off all targets are at most, where there are too many for a line each."""
+    off = max((abs(target.convergence_delta) for target in explanation.targets), default=0.0)
+    bound = max((target.error_bound for target in explanation.targets), default=0.0)
+    reasons = ", ".join(sorted({target.stop_reason for target in explanation.targets})) or "nothing to do"
+    return (
+        f"{len(explanation.targets)} targets; the worst is off by {off:.1e}, at most {bound:.1e}; "
+        f"{explanation.cost.points} points, stopped by {reasons}"
+    )
+
+
 def figure_lines(explanation: "Explanation") -> tuple[str, ...]:
     """One line for each target with everything about its exactness, not escaped."""
     return tuple(
-        f"{target.target}: {sum_figures(target)}; {error_figures(target)}; "
+        f"{caption(explanation, position)}: {sum_figures(target)}; {error_figures(target)}; "
         f"{explanation.convention} convention; {work_figures(target)}"
-        for target in explanation.targets
+        for position, target in enumerate(explanation.targets)
     )
 
 

@@ -5,9 +5,11 @@ Styles are inline and no script is used, so that notebooks show the table wherev
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
 
+from ligserve.client.rendering.captions import caption, outcome
 from ligserve.client.rendering.colours import css_colour, strengths
 from ligserve.client.rendering.figures import figure_lines, warning_lines
 from ligserve.client.rendering.pieces import Piece, printable, target_pieces
@@ -61,18 +63,7 @@ class Html:
 
 def explanation_rows(explanation: "Explanation") -> tuple[Row, ...]:
     """One row per target of an explanation."""
-    prediction = explanation.prediction
-    return tuple(
-        Row(
-            true_label="",
-            predicted_label=prediction.label if prediction else "",
-            probability=prediction.probability if prediction else None,
-            attribution_label=str(target.target),
-            attribution_score=sum(target.normalised_scores),
-            pieces=target_pieces(explanation, position),
-        )
-        for position, target in enumerate(explanation.targets)
-    )
+    return tuple(map(partial(_explanation_row, explanation), range(len(explanation.targets))))
 
 
 def table(rows: Iterable[Row], columns: Sequence[str] = COLUMNS, notes: Iterable[str] = ()) -> str:
@@ -97,6 +88,18 @@ def page(fragment: str, title: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{_escaped(title)}</title>\n</head>\n"
         f'<body style="font-family: sans-serif; margin: 1em">\n{fragment}\n</body>\n</html>\n'
+    )
+
+
+def _explanation_row(explanation: "Explanation", position: int) -> Row:
+    label, probability = outcome(explanation, position)
+    return Row(
+        true_label="",
+        predicted_label=label,
+        probability=probability,
+        attribution_label=caption(explanation, position),
+        attribution_score=sum(explanation.targets[position].normalised_scores),
+        pieces=target_pieces(explanation, position),
     )
 
 

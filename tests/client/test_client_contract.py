@@ -22,6 +22,12 @@ METHODS = {
 }
 
 PUBLIC_NAMES = [
+    "AsyncQuestionAnsweringExplainer",
+    "AsyncTokenClassificationExplainer",
+    "QuestionAnsweringExplainer",
+    "TokenClassificationExplainer",
+    "Combine",
+    "LabelledSpan",
     "AsyncMultiLabelClassificationExplainer",
     "AsyncPairwiseSequenceClassificationExplainer",
     "AsyncZeroShotClassificationExplainer",
