@@ -30,9 +30,11 @@ def work_figures(target: "TargetExplanation") -> str:
 
 def worst_figures(explanation: "Explanation") -> str:
     """How far off all targets are at most, where there are too many for a line each."""
-    off = max((abs(target.convergence_delta) for target in explanation.targets), default=0.0)
-    bound = max((target.error_bound for target in explanation.targets), default=0.0)
-    reasons = ", ".join(sorted({target.stop_reason for target in explanation.targets})) or "nothing to do"
+    if not explanation.targets:
+        return "nothing was explained"
+    off = max(abs(target.convergence_delta) for target in explanation.targets)
+    bound = max(target.error_bound for target in explanation.targets)
+    reasons = ", ".join(sorted({target.stop_reason for target in explanation.targets}))
     return (
         f"{len(explanation.targets)} targets; the worst is off by {off:.1e}, at most {bound:.1e}; "
         f"{explanation.cost.points} points, stopped by {reasons}"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def headline(explanation: "Explanation") -> Text | None:
-    """The predicted class, the answer, or the entities, and which model says so; None for none of these."""
+    """The predicted class, the answer, or the explained entities, and which model says so; None for none of these."""
     found = _found(explanation)
     if not found:
         return None
@@ -27,7 +27,7 @@ def _found(explanation: "Explanation") -> list[Text]:
     if explanation.token_predictions:
         entities = explanation.entities()
         parts = [_part(entity.label, entity.text, entity.probability) for entity in entities]
-        return parts or [Text("no entities", style="dim")]
+        return parts or [Text("no explained entity", style="dim")]
     return [] if prediction is None else [_part("predicted", prediction.label, prediction.probability)]
 
 

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
@@ -41,13 +41,20 @@ def scripted_messages(
     single_logit: bool = False,
     warnings: Iterable[tuple[str, str]] = (),
 ) -> list[service_pb.StreamExplainResponse]:
-    """Progress, header, a partial and a final estimate in chunks for each target, summary."""
+    """Progress, header, a partial and a final estimate in chunks for each target, summary: of classes."""
     task = request.sequence_classification
     names = tuple(task.custom_labels) or labels
     targets = [_target(target, names) for target in task.targets] or [_target(pb.ClassTarget(), names)]
     for explained in targets:
         explained.output_space = request.options.output_space or explained.output_space
-    header = _header(request, names, targets, single_logit)
+    return streamed(_header(request, names, targets, single_logit), warnings)
+
+
+def streamed(
+    header: service_pb.Header, warnings: Iterable[tuple[str, str]] = ()
+) -> list[service_pb.StreamExplainResponse]:
+    """The stream that such a header opens."""
+    targets = header.targets
     header.warnings.extend(service_pb.Warning(code=code, message=message) for code, message in warnings)
     messages = [service_pb.StreamExplainResponse(progress=service_pb.Progress(queue_position=1))]
     messages.append(service_pb.StreamExplainResponse(header=header))
@@ -138,7 +145,7 @@ def _estimates(target: int, scores: list[float], final: bool) -> list[service_pb
     ]
 
 
-def _summary(targets: list[service_pb.Target], length: int) -> service_pb.Summary:
+def _summary(targets: Sequence[service_pb.Target], length: int) -> service_pb.Summary:
     summary = service_pb.Summary(
         cost=service_pb.Cost(points=50, rows=52, tokens=500, batches=2),
         worker=service_pb.WorkerInfo(id="worker-0", device="cpu", dtype="float32"),

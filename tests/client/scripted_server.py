@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import grpc.aio
 from google.protobuf.message import Message
-from google.rpc import status_pb2
+from google.rpc import error_details_pb2, status_pb2
 
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
@@ -17,6 +17,7 @@ from ligserve.v1 import explanation_service_pb2_grpc as service_grpc
 from ligserve.v1 import model_service_pb2 as model_pb
 from ligserve.v1 import model_service_pb2_grpc as model_grpc
 from tests.client.scripted_answer import LABELS, scripted_messages, to_answer
+from tests.client.scripted_spans import answer_messages, label_messages
 
 
 @dataclass
@@ -37,6 +38,12 @@ class Refusal:
         return (("grpc-status-details-bin", status.SerializeToString()),)
 
 
+def refusal(reason: str) -> Refusal:
+    """A precondition that fails."""
+    info = error_details_pb2.ErrorInfo(reason=reason, domain="ligserve")
+    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "the library cannot run bart.", (info,))
+
+
 @dataclass
 class Script(service_grpc.ExplanationServiceServicer, model_grpc.ModelServiceServicer):
     """What the server answers, and what it saw."""
@@ -46,6 +53,7 @@ class Script(service_grpc.ExplanationServiceServicer, model_grpc.ModelServiceSer
     warnings: list[tuple[str, str]] = field(default_factory=list)
     labels: tuple[str, ...] = LABELS
     single_logit: bool = False
+    answer: tuple[int, int] | None = None
     refusals: list[Refusal] = field(default_factory=list)
     hang: bool = False
     page_size: int = 1000
@@ -117,6 +125,11 @@ class Script(service_grpc.ExplanationServiceServicer, model_grpc.ModelServiceSer
     def _script(self, request: service_pb.ExplainRequest) -> Iterator[service_pb.StreamExplainResponse]:
         if self.messages is not None:
             return iter(self.messages)
+        match request.WhichOneof("explainer"):
+            case "question_answering":
+                return iter(answer_messages(request, self.warnings, self.answer))
+            case "token_classification":
+                return iter(label_messages(request, self.warnings))
         return iter(scripted_messages(request, self.labels, self.single_logit, self.warnings))
 
     def _model(self, name: str) -> model_pb.Model:

@@ -7,9 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
-from google.rpc import error_details_pb2
 
 from ligserve.client import (
     AsyncClient,
@@ -24,7 +22,7 @@ from ligserve.client import (
 )
 from ligserve.v1 import explanation_pb2 as pb
 from tests.client.scripted_answer import PROBABILITY
-from tests.client.scripted_server import Refusal, Script
+from tests.client.scripted_server import Script, refusal
 
 TEXT = "I love you"
 Explainer = SequenceClassificationExplainer
@@ -162,11 +160,6 @@ async def test_missing_position_embeddings_warn_in_the_library_s_words(script: S
         assert [warning.filename for warning in caught] == [__file__]
 
     await with_explainer(script, use)
-
-
-def refusal(reason: str) -> Refusal:
-    info = error_details_pb2.ErrorInfo(reason=reason, domain="ligserve")
-    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "the library cannot run bart.", (info,))
 
 
 async def test_a_model_that_the_library_cannot_run_is_answered_faithfully(script: Script) -> None:

@@ -14,6 +14,12 @@ from transformers_interpret import (
     PairwiseSequenceClassificationExplainer as LibraryPairwise,
 )
 from transformers_interpret import (
+    QuestionAnsweringExplainer as LibraryQuestionAnswering,
+)
+from transformers_interpret import (
+    TokenClassificationExplainer as LibraryTokenClassification,
+)
+from transformers_interpret import (
     ZeroShotClassificationExplainer as LibraryZeroShot,
 )
 
@@ -21,12 +27,16 @@ from ligserve.client import (
     AsyncClient,
     AsyncMultiLabelClassificationExplainer,
     AsyncPairwiseSequenceClassificationExplainer,
+    AsyncQuestionAnsweringExplainer,
+    AsyncTokenClassificationExplainer,
     AsyncZeroShotClassificationExplainer,
     AttributionTypeNotSupportedError,
     Client,
     InputIdsNotCalculatedError,
     MultiLabelClassificationExplainer,
     PairwiseSequenceClassificationExplainer,
+    QuestionAnsweringExplainer,
+    TokenClassificationExplainer,
     ZeroShotClassificationExplainer,
 )
 from tests.live_server import LiveServer
@@ -39,6 +49,8 @@ KINDS: list[tuple[Any, Any, Any]] = [
     ),
     (MultiLabelClassificationExplainer, AsyncMultiLabelClassificationExplainer, LibraryMultiLabel),
     (ZeroShotClassificationExplainer, AsyncZeroShotClassificationExplainer, LibraryZeroShot),
+    (QuestionAnsweringExplainer, AsyncQuestionAnsweringExplainer, LibraryQuestionAnswering),
+    (TokenClassificationExplainer, AsyncTokenClassificationExplainer, LibraryTokenClassification),
 ]
 CALLS: list[tuple[Any, Any, str, tuple[Any, ...]]] = [
     (*KINDS[0][:2], "bert", ("great movie", "not bad")),
