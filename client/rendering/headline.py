@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def headline(explanation: "Explanation") -> Text | None:
-    """The predicted class, the answer, or the explained entities, and which model says so; None for none of these."""
+    """The predicted class, the answer, or the explained entities, and which model says so, if any."""
     found = _found(explanation)
     if not found:
         return None
