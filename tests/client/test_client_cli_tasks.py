@@ -5,8 +5,8 @@ import json
 import pytest
 
 from ligserve.v1 import explanation_service_pb2 as service_pb
+from tests.client.command import run
 from tests.client.scripted_server import Script
-from tests.client.test_client_cli import run
 
 TEXT = "Ada lives in London"
 
