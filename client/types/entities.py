@@ -14,6 +14,7 @@ from ligserve.client.types.labelling import (
     labelled_tokens,
     labelled_words,
     winner,
+    with_text,
 )
 from ligserve.client.types.tags import entity_places
 from ligserve.client.types.targets import TargetExplanation
@@ -75,7 +76,8 @@ class SpanMaker:
     def entities(self, whole_words: bool) -> tuple[LabelledSpan, ...]:
         """The entities that hold an explained token; each word has one label where `whole_words` is true."""
         tokens = self._tokens()
-        units = list(labelled_words(tokens, self.texts)) if whole_words else [(token,) for token in tokens]
+        singly = with_text(((token,) for token in tokens), self.texts)
+        units = list(labelled_words(tokens, self.texts) if whole_words else singly)
         tags = [winner(unit, self.combine).tag for unit in units]
         found = ((tags[places[0]].kind, places) for places in entity_places(tags))
         return self._spans((kind, kind, _joined(units, places)) for kind, places in found)
@@ -95,7 +97,7 @@ class SpanMaker:
             return None
         places = tuple(each.target for each in explained if each.target is not None)
         targets = [self.targets[place] for place in places]
-        part = slice_of([each.token for each in members], self.texts)
+        part = slice_of([each.token for each in members], self.texts).stripped()
         return LabelledSpan(
             label=label,
             text=part.text,

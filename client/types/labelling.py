@@ -1,13 +1,18 @@
 """Tokens with their predicted labels, and which of them decide for a word."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ligserve.client.types.enums import Combine
 from ligserve.client.types.inputs import Prediction, Token
 from ligserve.client.types.tags import Tag
 from ligserve.client.types.targets import TargetExplanation
-from ligserve.client.types.words import slice_of, word_places
+from ligserve.client.types.words import word_places
+
+# What a token looks like, in one letter; a word without the punctuation around it.
+_BLANK, _LETTERED, _PUNCTUATION = " ", "x", "."
+_CORE = re.compile(" *x(?:.*x)? *")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +56,31 @@ def labelled_tokens(
 
 
 def labelled_words(labelled: Labelled, texts: Sequence[str]) -> Iterator[Labelled]:
-    """The tokens word by word."""
+    """The tokens word by word; white space that is a token of its own is no word."""
     for places in word_places(each.token for each in labelled):
-        yield from _without_edges([labelled[place] for place in places], texts)
+        yield from with_text(_without_edges([labelled[place] for place in places], texts), texts)
+
+
+def with_text(units: Iterable[Labelled], texts: Sequence[str]) -> Iterator[Labelled]:
+    """Those that stand for something that can be seen."""
+    return (unit for unit in units if any(_shape(each.token, texts) != _BLANK for each in unit))
 
 
 def _without_edges(word: Labelled, texts: Sequence[str]) -> Iterator[Labelled]:
-    # Some tokenizers have "(London)," as one word; its labels are those of three.
-    lettered = [i for i, each in enumerate(word) if any(map(str.isalnum, slice_of([each.token], texts).text))]
-    first, last = (lettered[0], lettered[-1]) if lettered else (0, len(word) - 1)
+    # Some tokenizers have "(London)," as one word; its labels are those of three. A token of mere white
+    # space before a word is that word's first one.
+    core = _CORE.search("".join(_shape(each.token, texts) for each in word))
+    first, last = core.span() if core else (0, len(word))
     yield from ((each,) for each in word[:first])
-    yield word[first : last + 1]
-    yield from ((each,) for each in word[last + 1 :])
+    yield word[first:last]
+    yield from ((each,) for each in word[last:])
+
+
+def _shape(token: Token, texts: Sequence[str]) -> str:
+    text = texts[token.segment][token.start : token.end].strip() if token.segment < len(texts) else ""
+    if not text:
+        return _BLANK
+    return _LETTERED if any(map(str.isalnum, text)) else _PUNCTUATION
 
 
 def deciding(labelled: Labelled, combine: Combine) -> Labelled:

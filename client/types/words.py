@@ -34,6 +34,12 @@ class Slice:
     end: int
     segment: int
 
+    def stripped(self) -> "Slice":
+        """The same without white space around it."""
+        start = self.start + len(self.text) - len(self.text.lstrip())
+        end = self.end - len(self.text) + len(self.text.rstrip())
+        return Slice(self.text.strip(), start, end, self.segment)
+
 
 def words_of(tokens: Iterable[Token], scores: Sequence[float], texts: Sequence[str]) -> tuple[Word, ...]:
     """The words of the texts in order; special tokens belong to none."""
@@ -53,7 +59,9 @@ def word_places(tokens: Iterable[Token]) -> tuple[tuple[int, ...], ...]:
 
 def slice_of(tokens: Sequence[Token], texts: Sequence[str]) -> Slice:
     """The text that tokens stand for, first to last; their own spelling where they have no span."""
-    start, end = min(token.start for token in tokens), max(token.end for token in tokens)
+    # A token may stand for nothing, as a mark of a space that the tokenizer adds.
+    placed = [token for token in tokens if token.end > token.start] or tokens
+    start, end = min(token.start for token in placed), max(token.end for token in placed)
     segment = tokens[0].segment
     known = segment < len(texts) and end > start
     text = texts[segment][start:end] if known else "".join(token.text for token in tokens)

@@ -145,6 +145,25 @@ def test_punctuation_around_a_word_has_labels_of_its_own() -> None:
     assert [each.text for each in explanation.entities()] == ["O'Hara"]
 
 
+def test_white_space_is_no_word_but_may_be_a_word_s_first_token() -> None:
+    pieces = (
+        Piece("", "B-PER"),
+        Piece("Zo", "O", glued=True),
+        Piece("ë", "O", glued=True),
+        Piece(" ", "B-LOC"),
+        Piece(" was", "I-PER", glued=True),
+        Piece(" ", "B-LOC"),
+    )
+    explanation = explained(pieces)
+    assert [(each.text, each.label) for each in explanation.labelled_words()] == [
+        ("Zoë", "B-PER"),
+        ("was", "B-LOC"),
+    ]
+    (zoe, was) = explanation.entities()
+    assert [(each.text, each.tokens) for each in (zoe, was)] == [("Zoë", (1, 2, 3)), ("was", (4, 5))]
+    assert [each.text for each in explanation.entities(whole_words=False)] == ["was"]
+
+
 def test_what_is_ignored_is_left_out() -> None:
     pieces = (Piece("Ada", "B-PER"), Piece("Love", "I-PER"), Piece("lace", "I-PER", glued=True))
     assert explained(pieces, ignored=(1, 2, 3)).entities() == ()
@@ -166,7 +185,13 @@ def test_unknown_ways_to_combine_are_refused() -> None:
 
 LABELS = st.sampled_from(("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "NOUN"))
 PIECES = st.lists(
-    st.builds(Piece, st.sampled_from(("a", "é", "東", ".", "🙂")), LABELS, st.floats(0, 1), st.booleans()),
+    st.builds(
+        Piece,
+        st.sampled_from(("a", "é", "東", ".", "🙂", " ", " b", "")),
+        LABELS,
+        st.floats(0, 1),
+        st.booleans(),
+    ),
     max_size=8,
 )
 
@@ -182,7 +207,7 @@ def test_spans_slice_the_text_and_add_up(
         places = [place for span in spans for place in span.tokens]
         assert places == sorted(set(places)), "in order, and none in two spans"
         for span in spans:
-            assert span.text == explanation.text[span.start : span.end]
+            assert span.text == explanation.text[span.start : span.end] == span.text.strip() != ""
             assert {explanation.targets[t].target.token for t in span.targets} <= set(span.tokens) - ignored
             assert len(span.targets) == 1 or combine is Combine.SUM
             total = math.fsum(explanation.targets[target].score_sum for target in span.targets)
