@@ -11,10 +11,10 @@ from ligserve.client.types.labelling import (
     Labelled,
     LabelledToken,
     deciding,
+    labelled_pieces,
     labelled_tokens,
     labelled_words,
     winner,
-    with_text,
 )
 from ligserve.client.types.tags import entity_places
 from ligserve.client.types.targets import TargetExplanation
@@ -75,9 +75,7 @@ class SpanMaker:
 
     def entities(self, whole_words: bool) -> tuple[LabelledSpan, ...]:
         """The entities that hold an explained token; each word has one label where `whole_words` is true."""
-        tokens = self._tokens()
-        singly = with_text(((token,) for token in tokens), self.texts)
-        units = list(labelled_words(tokens, self.texts) if whole_words else singly)
+        units = list((labelled_words if whole_words else labelled_pieces)(self._tokens(), self.texts))
         tags = [winner(unit, self.combine).tag for unit in units]
         found = ((tags[places[0]].kind, places) for places in entity_places(tags))
         return self._spans((kind, kind, _joined(units, places)) for kind, places in found)

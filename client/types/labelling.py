@@ -58,12 +58,26 @@ def labelled_tokens(
 def labelled_words(labelled: Labelled, texts: Sequence[str]) -> Iterator[Labelled]:
     """The tokens word by word; white space that is a token of its own is no word."""
     for places in word_places(each.token for each in labelled):
-        yield from with_text(_without_edges([labelled[place] for place in places], texts), texts)
+        yield from _seen(_without_edges([labelled[place] for place in places], texts), texts)
 
 
-def with_text(units: Iterable[Labelled], texts: Sequence[str]) -> Iterator[Labelled]:
-    """Those that stand for something that can be seen."""
+def labelled_pieces(labelled: Labelled, texts: Sequence[str]) -> Iterator[Labelled]:
+    """The tokens one by one, white space left out; those of one character (bytes of an emoji) together."""
+    return _seen(_apart(labelled), texts)
+
+
+def _seen(units: Iterable[Labelled], texts: Sequence[str]) -> Iterator[Labelled]:
     return (unit for unit in units if any(_shape(each.token, texts) != _BLANK for each in unit))
+
+
+def _apart(labelled: Labelled) -> list[list[LabelledToken]]:
+    units: list[list[LabelledToken]] = []
+    for each in labelled:
+        if units and each.token.start < units[-1][-1].token.end:
+            units[-1].append(each)
+        else:
+            units.append([each])
+    return units
 
 
 def _without_edges(word: Labelled, texts: Sequence[str]) -> Iterator[Labelled]:
@@ -71,9 +85,9 @@ def _without_edges(word: Labelled, texts: Sequence[str]) -> Iterator[Labelled]:
     # space before a word is that word's first one.
     core = _CORE.search("".join(_shape(each.token, texts) for each in word))
     first, last = core.span() if core else (0, len(word))
-    yield from ((each,) for each in word[:first])
+    yield from _apart(word[:first])
     yield word[first:last]
-    yield from ((each,) for each in word[last:])
+    yield from _apart(word[last:])
 
 
 def _shape(token: Token, texts: Sequence[str]) -> str:

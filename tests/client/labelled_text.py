@@ -13,7 +13,8 @@ from tests.client.scripted_answer import streamed, to_answer
 class Piece:
     """A token: its text, the model's label for it and the label's probability; `glued` to the one before.
 
-    Glued pieces are of one word, unless `word` says that the tokenizer knows of no words.
+    Glued pieces are of one word, unless `word` says that the tokenizer knows of no words. A piece goes
+    `back` over characters of the one before.
     """
 
     text: str
@@ -21,6 +22,7 @@ class Piece:
     probability: float = 0.75
     glued: bool = False
     word: bool = True
+    back: int = 0
 
 
 def explained(pieces: Sequence[Piece], ignored: Collection[int] = ()) -> Explanation:
@@ -30,7 +32,7 @@ def explained(pieces: Sequence[Piece], ignored: Collection[int] = ()) -> Explana
     for piece in pieces:
         text += "" if piece.glued or not text else " "
         word += not piece.glued
-        tokens.starts.append(len(text))
+        tokens.starts.append(len(text) - piece.back)
         text += piece.text
         tokens.ends.append(len(text))
         tokens.ids.append(7)

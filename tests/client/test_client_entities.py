@@ -164,6 +164,16 @@ def test_white_space_is_no_word_but_may_be_a_word_s_first_token() -> None:
     assert [each.text for each in explanation.entities(whole_words=False)] == ["was"]
 
 
+def test_tokens_that_share_a_character_stay_together() -> None:
+    # An ellipsis that is read as three full stops, glued to a word.
+    shared = [Piece("…", "B-LOC", glued=True), Piece("", "I-LOC", glued=True, back=1)]
+    explanation = explained([Piece("so", "O"), *shared, shared[1]])
+    assert [each.text for each in explanation.labelled_words()] == ["so", "…"]
+    for whole_words in (True, False):
+        (entity,) = explanation.entities(whole_words=whole_words)
+        assert (entity.text, entity.tokens) == ("…", (2, 3, 4))
+
+
 def test_what_is_ignored_is_left_out() -> None:
     pieces = (Piece("Ada", "B-PER"), Piece("Love", "I-PER"), Piece("lace", "I-PER", glued=True))
     assert explained(pieces, ignored=(1, 2, 3)).entities() == ()
