@@ -14,12 +14,12 @@ class AwaitedExplainer(ExplainerCore):
     _client: AsyncClient
 
     async def _explained(self, question: Question) -> Explanation:
-        """The answer; where the library cannot run the model, in the other convention, with a warning."""
-        try:
-            return await self._client.explain(self.model_name, question.task, **question.keywords())
-        except FailedPreconditionError as refusal:
-            question = self._without_library_convention(question, refusal)
-            return await self._client.explain(self.model_name, question.task, **question.keywords())
+        """The answer to the question, or to one that stands in for it."""
+        while True:
+            try:
+                return await self._client.explain(self.model_name, question.task, **question.keywords())
+            except FailedPreconditionError as refusal:
+                question = self._after(question, refusal)
 
     async def load(self) -> None:
         """Ask the server for the model's labels.

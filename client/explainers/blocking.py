@@ -13,12 +13,12 @@ class BlockingExplainer(ExplainerCore):
     _client: Client
 
     def _explained(self, question: Question) -> Explanation:
-        """The answer; where the library cannot run the model, in the other convention, with a warning."""
-        try:
-            return self._client.explain(self.model_name, question.task, **question.keywords())
-        except FailedPreconditionError as refusal:
-            question = self._without_library_convention(question, refusal)
-            return self._client.explain(self.model_name, question.task, **question.keywords())
+        """The answer to the question, or to one that stands in for it."""
+        while True:
+            try:
+                return self._client.explain(self.model_name, question.task, **question.keywords())
+            except FailedPreconditionError as refusal:
+                question = self._after(question, refusal)
 
     @property
     def id2label(self) -> dict[int, str]:

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ligserve.client.errors import FailedPreconditionError
 from ligserve.client.explainers.attributions import LIGAttributions
@@ -10,20 +10,26 @@ from ligserve.client.explainers.errors import AttributionTypeNotSupportedError
 from ligserve.client.explainers.last_answer import LastAnswer
 from ligserve.client.explainers.question import CallOptions, Question
 from ligserve.client.tasks import Task
-from ligserve.client.types.enums import Convention
+from ligserve.client.types.enums import Convention, EmbeddingLayer
 from ligserve.client.types.explanation import Explanation
 from ligserve.client.types.models import Model
 
 SUPPORTED_ATTRIBUTION_TYPES = ("lig",)
 LIBRARY_STEPS = 50
-# Reason of the server's refusal.
+# Reasons of the server's refusals.
 LIBRARY_UNSUPPORTED = "LIBRARY_CONVENTION_UNSUPPORTED"
-_NO_POSITIONS = "This model doesn't support position embeddings for attributions. "
-_NO_SUCH_TYPE = "This model doesn't support the embedding type you selected for attributions. "
-# What the library says, by the server's code for it.
-FALLBACKS = {
-    "POSITION_EMBEDDINGS_UNSUPPORTED": f"{_NO_POSITIONS}Defaulting to word embeddings",
-    "EMBEDDINGS_BLOCK_UNSUPPORTED": f"{_NO_SUCH_TYPE}Defaulting to word embeddings",
+LAYER_UNSUPPORTED = "EMBEDDING_LAYER_UNSUPPORTED"
+# What the library says where a layer is missing, by layer; and the server's code for it, by which it warns in
+# the LIBRARY convention.
+NO_LAYER: Mapping[object, str] = {
+    EmbeddingLayer.POSITION: "This model doesn't support position embeddings for attributions. "
+    "Defaulting to word embeddings",
+    EmbeddingLayer.ALL: "This model doesn't support the embedding type you selected for attributions. "
+    "Defaulting to word embeddings",
+}
+NO_LAYER_CODES = {
+    "POSITION_EMBEDDINGS_UNSUPPORTED": EmbeddingLayer.POSITION,
+    "EMBEDDINGS_BLOCK_UNSUPPORTED": EmbeddingLayer.ALL,
 }
 
 
@@ -102,23 +108,29 @@ class ExplainerCore(LastAnswer):
         self.internal_batch_size = options.internal_batch_size or self.internal_batch_size
         return Question(task, options.keywords(self.n_steps), self._convention)
 
-    def _without_library_convention(self, question: Question, refusal: FailedPreconditionError) -> Question:
-        """The question in the other convention, where the library cannot run the model.
+    def _after(self, question: Question, refusal: FailedPreconditionError) -> Question:
+        """The question that stands in for a refused one, with a warning.
+
+        Where the library cannot run the model, the same in the other convention; there, where the model has
+        no such embeddings, those of words.
 
         Raises:
             FailedPreconditionError: the refusal, where it was about something else.
         """
-        if refusal.reason != LIBRARY_UNSUPPORTED:
-            raise refusal
-        message = f"{refusal} The answer follows the faithful convention instead."
-        warnings.warn(message, stacklevel=4)
-        self._convention = Convention.FAITHFUL
-        return question.faithful()
+        if refusal.reason == LIBRARY_UNSUPPORTED and question.convention is Convention.LIBRARY:
+            message = f"{refusal} The answer follows the faithful convention instead."
+            warnings.warn(message, stacklevel=4)
+            self._convention = Convention.FAITHFUL
+            return question.faithful()
+        if refusal.reason == LAYER_UNSUPPORTED and question.layer in NO_LAYER:
+            warnings.warn(NO_LAYER[question.layer], stacklevel=4)
+            return question.of_layer(EmbeddingLayer.WORD)
+        raise refusal
 
     def _keep(self, explanation: Explanation) -> None:
         """Remember an answer, and pass on what the library would warn of."""
-        for code in {warning.code for warning in explanation.warnings} & set(FALLBACKS):
-            warnings.warn(FALLBACKS[code], stacklevel=4)
+        for code in {warning.code for warning in explanation.warnings} & set(NO_LAYER_CODES):
+            warnings.warn(NO_LAYER[NO_LAYER_CODES[code]], stacklevel=4)
         self.explanation = explanation
 
     def _attributions_of(self, target: int, end: int | None = None) -> LIGAttributions:

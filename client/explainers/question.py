@@ -51,11 +51,15 @@ class Question:
         """The same question in the other convention."""
         return replace(self, convention=Convention.FAITHFUL)
 
+    @property
+    def layer(self) -> EmbeddingLayer | str | None:
+        """The embedding layer that is asked for."""
+        return self.options.get("embedding_layer")
+
+    def of_layer(self, layer: EmbeddingLayer) -> "Question":
+        """The same question of another embedding layer."""
+        return replace(self, options={**self.options, "embedding_layer": layer})
+
     def keywords(self) -> ExplainKeywords:
         """The keyword arguments of the client's explain()."""
-        keywords: ExplainKeywords = {**self.options, "convention": self.convention}
-        faithful = self.convention is Convention.FAITHFUL
-        if faithful and keywords.get("embedding_layer") is EmbeddingLayer.ALL:
-            # A drop-in comes here with a model that the library cannot run; it may have no such block.
-            keywords["embedding_layer"] = EmbeddingLayer.WORD
-        return keywords
+        return {**self.options, "convention": self.convention}

@@ -23,7 +23,7 @@ class QuestionAnsweringExplainer(QuestionAnsweringCore, BlockingExplainer):
         explainer.predicted_answer  # "ada"
 
     The convention is LIBRARY with 50 steps. Where the library cannot run the model, the answer is FAITHFUL,
-    with a warning: the best valid span, and the word embeddings where all embeddings are asked for.
+    with a warning, and is about the best valid span.
 
     Raises:
         AttributionTypeNotSupportedError: the attribution type is not "lig".
@@ -55,7 +55,8 @@ class QuestionAnsweringExplainer(QuestionAnsweringCore, BlockingExplainer):
             internal_batch_size: recorded, without effect.
             n_steps: steps, from this call on.
             tolerance: relative error to reach, in place of a number of steps.
-            output_space: the function of the logits; None: the server's choice, in LIBRARY the logit.
+            output_space: the function of the logits; None: the logit in LIBRARY, which has no other, else the
+                probability.
             timeout: seconds; None: the client's default.
 
         Raises:

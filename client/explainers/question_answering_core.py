@@ -1,6 +1,5 @@
 """What the drop-ins for question answering share."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from ligserve.client.explainers.attributions import LIGAttributions
@@ -127,9 +126,8 @@ class QuestionAnsweringCore(ExplainerCore):
 
     def _question(self, task: Task, options: CallOptions) -> Question:
         question = super()._question(task, options)
-        if options.embedding_type != ALL_EMBEDDINGS:
-            return question
-        return replace(question, options={**question.options, "embedding_layer": EmbeddingLayer.ALL})
+        every = options.embedding_type == ALL_EMBEDDINGS
+        return question.of_layer(EmbeddingLayer.ALL) if every else question
 
     def _finish(self, explanation: Explanation) -> Scores:
         self._keep(explanation)

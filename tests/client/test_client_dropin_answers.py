@@ -13,6 +13,7 @@ from ligserve.client import (
     AsyncQuestionAnsweringExplainer,
     AttributionTypeNotSupportedError,
     Client,
+    FailedPreconditionError,
     InputIdsNotCalculatedError,
 )
 from ligserve.client import QuestionAnsweringExplainer as Explainer
@@ -141,8 +142,42 @@ async def test_a_model_that_the_library_cannot_run_is_answered_faithfully(script
 
     await with_explainer(script, use)
     asked = [(r.options.convention, r.options.embedding_layer) for r in script.requests]
-    faithful = (pb.CONVENTION_FAITHFUL, pb.EMBEDDING_LAYER_WORD)
+    faithful = (pb.CONVENTION_FAITHFUL, pb.EMBEDDING_LAYER_ALL)
     assert asked == [(pb.CONVENTION_LIBRARY, pb.EMBEDDING_LAYER_ALL), faithful, faithful]
+
+
+@pytest.mark.parametrize(
+    ("embedding_type", "words"), [(2, "the embedding type you"), (1, "position embeddings")]
+)
+async def test_a_faithful_answer_falls_back_to_words_too(
+    script: Script, embedding_type: int, words: str
+) -> None:
+    script.refusals = [refusal("LIBRARY_CONVENTION_UNSUPPORTED"), refusal("EMBEDDING_LAYER_UNSUPPORTED")]
+
+    def use(explainer: Explainer) -> None:
+        with pytest.warns(UserWarning, match=f"the faithful|{words}") as caught:
+            assert explainer(QUESTION, CONTEXT, embedding_type)
+        assert words in str(caught[1].message)
+        assert [warning.filename for warning in caught] == [__file__] * 2
+
+    await with_explainer(script, use)
+    layers = [request.options.embedding_layer for request in script.requests]
+    assert layers[0] == layers[1] != layers[2] == pb.EMBEDDING_LAYER_WORD
+
+
+@pytest.mark.parametrize("reason", ["LIBRARY_CONVENTION_UNSUPPORTED", "EMBEDDING_LAYER_UNSUPPORTED"])
+async def test_a_refusal_that_comes_again_is_an_error(script: Script, reason: str) -> None:
+    script.refusals = [refusal(reason)] * 2
+
+    def use(explainer: Explainer) -> None:
+        with (
+            pytest.warns(UserWarning, match="faithful|word embeddings"),
+            pytest.raises(FailedPreconditionError),
+        ):
+            explainer(QUESTION, CONTEXT)
+
+    await with_explainer(script, use)
+    assert len(script.requests) == 2
 
 
 async def test_visualize_writes_a_page(script: Script, tmp_path: Path) -> None:
