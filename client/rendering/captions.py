@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ligserve.client.rendering.pieces import one_line
 from ligserve.client.types.enums import AnswerEnd
 from ligserve.client.types.words import slice_of
 
@@ -23,7 +24,7 @@ def caption(explanation: "Explanation", position: int) -> str:
         return str(target)
     # A special token stands for nothing in the text; its own spelling is shown.
     spelt = tokens[0].text if tokens[0].special else slice_of(tokens, explanation.texts).text
-    return f"{replace(target, token=None)}: {spelt} (token {place})"
+    return f"{replace(target, token=None)}: {one_line(spelt)} (token {place})"
 
 
 def outcome(explanation: "Explanation", position: int) -> tuple[str, float | None]:

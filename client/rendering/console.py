@@ -18,7 +18,7 @@ from ligserve.client.rendering.figures import (
     worst_figures,
 )
 from ligserve.client.rendering.headline import headline
-from ligserve.client.rendering.pieces import printable, target_pieces
+from ligserve.client.rendering.pieces import one_line, printable, target_pieces
 
 if TYPE_CHECKING:
     from ligserve.client.types.explanation import Explanation
@@ -80,7 +80,9 @@ def _top_words(explanation: "Explanation", position: int) -> Table:
     table.columns[1].justify = "right"
     words = explanation.top(TOP_WORDS, position)
     for word, strength in zip(words, strengths(word.score for word in words), strict=True):
-        table.add_row(Text(printable(word.text)), Text(f"{word.score:+.4f}", style=_style(strength)))
+        table.add_row(
+            Text(printable(one_line(word.text))), Text(f"{word.score:+.4f}", style=_style(strength))
+        )
     return table
 
 

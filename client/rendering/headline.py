@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from ligserve.client.rendering.captions import answer_text
-from ligserve.client.rendering.pieces import printable
+from ligserve.client.rendering.pieces import one_line, printable
 
 if TYPE_CHECKING:
     from ligserve.client.types.explanation import Explanation
@@ -32,5 +32,5 @@ def _found(explanation: "Explanation") -> list[Text]:
 
 
 def _part(name: str, value: str, probability: float | None) -> Text:
-    text = Text.assemble((f"{printable(name)} ", "dim"), (printable(value), "bold"))
+    text = Text.assemble((f"{printable(name)} ", "dim"), (printable(one_line(value)), "bold"))
     return text if probability is None else text.append(f" {probability:.4f}")

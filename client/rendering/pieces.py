@@ -29,6 +29,11 @@ def printable(text: str) -> str:
     return text.translate(_CONTROLS)
 
 
+def one_line(text: str) -> str:
+    """The text on one line, spaces drawn together; a visible sign where it is white space alone."""
+    return " ".join(text.split()) or ("\u2423" if text else "")
+
+
 def token_pieces(tokens: Iterable[tuple[str, float]]) -> tuple[Piece, ...]:
     """Tokens with a space between them, where offsets are not wanted."""
     return tuple(piece for text, score in tokens for piece in (Piece(text, score), Piece(" ")))

@@ -15,7 +15,7 @@ from ligserve.client import Explanation, ServerWarning, Token
 from ligserve.client.folding import fold_answer
 from ligserve.client.rendering.colours import css_colour, rgb_colour, strengths
 from ligserve.client.rendering.html import Row, page, table
-from ligserve.client.rendering.pieces import Piece, printable, text_pieces
+from ligserve.client.rendering.pieces import Piece, one_line, printable, text_pieces
 from ligserve.client.types.inputs import tokens_from_proto
 from ligserve.v1 import explanation_service_pb2 as service_pb
 from tests.client.scripted_answer import scripted_messages, to_answer, tokens_of
@@ -145,6 +145,12 @@ def test_control_characters_become_visible_one_by_one() -> None:
     assert printable("a\x1b[0m\x00\x85\n\tb") == "a\ufffd[0m\ufffd\ufffd\n\tb"
     assert printable("a\r\nb\rc") == "a \nb c"
     assert printable("\u202aa\u202e\u2066b\u2069") == "\ufffda\ufffd\ufffdb\ufffd"
+
+
+def test_a_word_takes_one_line() -> None:
+    assert one_line("two \n lines") == "two lines"
+    assert one_line(" \n") == "␣"
+    assert one_line("") == ""
 
 
 def test_figures_and_warnings_stand_under_the_table(tmp_path: Path) -> None:

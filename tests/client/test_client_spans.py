@@ -110,6 +110,13 @@ async def test_an_answer_is_shown_with_its_ends(script: Script, client: AsyncCli
     assert html.count("<tr>") == 3
 
 
+async def test_an_answer_over_lines_is_one_line_above_the_text(script: Script, client: AsyncClient) -> None:
+    explanation = await answered(script, client, (7, 9))
+    assert "answer lives in London 0.6250  by squad" in shown(explanation)
+    assert explanation.answer is not None
+    assert explanation.answer.text == "lives\nin London"
+
+
 @pytest.mark.parametrize("ends", [(9, 8), (2, 2), (500, 500)], ids=str)
 async def test_an_answer_that_is_no_span_is_shown_as_such(
     script: Script, client: AsyncClient, ends: tuple[int, int]
