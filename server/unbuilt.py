@@ -12,6 +12,7 @@ _BUILT_EXPLAINERS = frozenset(
         "pairwise_sequence_classification",
         "multi_label_classification",
         "zero_shot_classification",
+        "token_classification",
     }
 )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ligserve.client import Client
+from ligserve.server.workers.models.head import SEQUENCE, TOKEN, Head
 from tests.live_server import LiveServer, live_server
 from tests.sentiment import sentiment_model
 from tests.zoo import ARCHITECTURES, build_model
@@ -18,19 +19,25 @@ ZooModel = Callable[..., Path]
 NLI_LABELS = ("contradiction", "neutral", "entailment")
 ODD_NLI_LABELS = ("neutral", "Entails", "Contradiction")
 NLI_ARCHITECTURES = ("bert", "distilbert", "roberta", "deberta-v2", "modernbert")
+# Labels of entity models.
+ENTITY_LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 
 
 @pytest.fixture(scope="session")
 def zoo_model(tmp_path_factory: pytest.TempPathFactory) -> ZooModel:
-    """Directory of a small random model by architecture and number (or names) of labels, built once."""
-    built: dict[tuple[str, int, tuple[str, ...]], Path] = {}
+    """Directory of a small random model by architecture, number (or names) of labels and head, built once."""
+    built: dict[tuple[str, int, tuple[str, ...], Head], Path] = {}
     root = tmp_path_factory.mktemp("zoo")
 
-    def model(name: str, num_labels: int = 3, labels: tuple[str, ...] = ()) -> Path:
-        key = (name, len(labels) or num_labels, labels)
+    def model(
+        name: str, num_labels: int = 3, labels: tuple[str, ...] = (), head: Head = SEQUENCE
+    ) -> Path:
+        key = (name, len(labels) or num_labels, labels, head)
         if key not in built:
-            directory = root / "-".join(map(str, (name, key[1], *labels)))
-            built[key] = build_model(ARCHITECTURES[name], directory, num_labels=key[1], labels=labels)
+            directory = root / "-".join(map(str, (name, key[1], *labels, head.suffix)))
+            built[key] = build_model(
+                ARCHITECTURES[name], directory, num_labels=key[1], labels=labels, head=head
+            )
         return built[key]
 
     return model
@@ -42,13 +49,15 @@ def live(
 ) -> Iterator[LiveServer]:
     """A real server with the sentiment model and the whole zoo.
 
-    "bert" has 3 labels, "bert-1" one logit, "bert-nli" entails, "bert-odd-nli" spells it its own way.
+    "bert" has 3 labels, "bert-1" one logit, "bert-nli" entails, "bert-odd-nli" spells it its own way,
+    "bert-entities" judges each token.
     """
     models = {"sentiment": sentiment_model}
     models |= {f"{name}-nli": zoo_model(name, labels=NLI_LABELS) for name in NLI_ARCHITECTURES}
     models |= {"bert-odd-nli": zoo_model("bert", labels=ODD_NLI_LABELS)}
     models |= {name: zoo_model(name, 3) for name in ARCHITECTURES}
     models |= {f"{name}-1": zoo_model(name, 1) for name in ARCHITECTURES}
+    models |= {f"{name}-entities": zoo_model(name, labels=ENTITY_LABELS, head=TOKEN) for name in ARCHITECTURES}
     with live_server(models, tmp_path_factory.mktemp("live") / "server.log", "--threads", "1") as server:
         yield server
 

@@ -8,6 +8,7 @@ from ligserve.v1 import explanation_service_pb2 as service_pb
 
 MAX_TARGETS = 64
 MAX_LABELS = 1000
+MAX_IGNORED = 100_000
 # Where the label goes in a hypothesis.
 PLACE = "{}"
 
@@ -25,6 +26,8 @@ def check_explainer(found: Violations, request: service_pb.ExplainRequest, max_t
             check_multi_label(found, request.multi_label_classification, max_text_chars)
         case "zero_shot_classification":
             check_zero_shot(found, request.zero_shot_classification, max_text_chars)
+        case "token_classification":
+            check_token_classification(found, request.token_classification, max_text_chars)
 
 
 def check_sequence_classification(
@@ -73,6 +76,24 @@ def check_zero_shot(found: Violations, message: pb.ZeroShotClassification, max_t
             found.text(f"{path}.labels[{i}]", label, max_text_chars)
     if message.HasField("hypothesis_template"):
         check_template(found, f"{path}.hypothesis_template", message.hypothesis_template, max_text_chars)
+
+
+def check_token_classification(
+    found: Violations, message: pb.TokenClassification, max_text_chars: int
+) -> None:
+    """Check the text, and what is left out; whether a text has such tokens is known once it is read."""
+    path = "token_classification"
+    found.text(f"{path}.text", message.text, max_text_chars)
+    if len(message.ignored_indexes) > MAX_IGNORED:
+        count = len(message.ignored_indexes)
+        found.add(f"{path}.ignored_indexes", f"holds {count} indexes, but may hold at most {MAX_IGNORED}")
+    if len(message.ignored_labels) > MAX_LABELS:
+        count = len(message.ignored_labels)
+        found.add(f"{path}.ignored_labels", f"holds {count} labels, but may hold at most {MAX_LABELS}")
+        return
+    for i, label in enumerate(message.ignored_labels):
+        if not label:
+            found.add(f"{path}.ignored_labels[{i}]", "must not be empty")
 
 
 def check_template(found: Violations, path: str, template: str, max_text_chars: int) -> None:

@@ -15,6 +15,8 @@ from ligserve.v1 import explanation_service_pb2 as pb
 MAX_TOKENS_PER_MESSAGE = 256
 # A baseline that the model already judges as the explained class leaves little to explain.
 NEUTRAL_PROBABILITY = 0.8
+# Every token may be a target; so many warnings of them say enough.
+MOST_BASELINE_WARNINGS = 4
 
 
 def header(request_id: str, plan: Plan, parts: Sequence[Part]) -> pb.Header:
@@ -92,6 +94,8 @@ def _cost(parts: Sequence[Part], seconds: float) -> pb.Cost:
 
 
 def _target_summaries(part: Part) -> Iterator[pb.TargetSummary]:
+    if not part.explained:
+        return
     estimate = part.path.rule.estimate()
     if estimate is None:
         raise RuntimeError("a path finished without an estimate")
@@ -114,9 +118,9 @@ def _target_summaries(part: Part) -> Iterator[pb.TargetSummary]:
 
 
 def _baseline_warnings(parts: Sequence[Part], targets: Sequence[pb.TargetSummary]) -> list[pb.Warning]:
-    """One for each target whose baseline is already judged as the class that is explained."""
+    """One for each target whose baseline is already judged as the class that is explained, of many a few."""
     explained = [each for part in parts for each in part.explained]
-    warnings = []
+    warnings: list[pb.Warning] = []
     for each, reached in zip(explained, targets, strict=True):
         space, versus = each.target.output_space, each.target.HasField("versus_index")
         probability = space == explanation_pb2.OUTPUT_SPACE_PROBABILITY and not versus
@@ -126,7 +130,11 @@ def _baseline_warnings(parts: Sequence[Part], targets: Sequence[pb.TargetSummary
                 "scores explain only the rest, another baseline may say more"
             )
             warnings.append(pb.Warning(code="BASELINE_NOT_NEUTRAL", message=message))
-    return warnings
+    shown, more = warnings[:MOST_BASELINE_WARNINGS], len(warnings) - MOST_BASELINE_WARNINGS
+    if more > 0:
+        message = f"so it is for {more} more of the {len(explained)} targets"
+        shown.append(pb.Warning(code="BASELINE_NOT_NEUTRAL", message=message))
+    return shown
 
 
 @cache

@@ -20,4 +20,5 @@ PROBE_REQUESTS: Mapping[str, ExplainRequest] = {
     "zero_shot_classification": ExplainRequest(
         zero_shot_classification=pb.ZeroShotClassification(text=_TEXT, labels=[_SECOND], multi_label=True)
     ),
+    "token_classification": ExplainRequest(token_classification=pb.TokenClassification(text=_TEXT)),
 }

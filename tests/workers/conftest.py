@@ -12,6 +12,7 @@ from ligserve.internal.v1.frames_pb2 import ModelSource
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.outputs import ClassOutput
 from ligserve.server.workers.engine.path import Path
+from ligserve.server.workers.models.head import SEQUENCE, Head
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.models.loading import load_model
 from ligserve.server.workers.probe import probed
@@ -31,8 +32,10 @@ def load_zoo(zoo_model: ZooModel) -> LoadZoo:
     """A zoo model in memory, probed."""
     loaded: dict[str, TextModel] = {}
 
-    def load(name: str, num_labels: int = 3, labels: tuple[str, ...] = ()) -> TextModel:
-        key = str(zoo_model(name, num_labels, labels))
+    def load(
+        name: str, num_labels: int = 3, labels: tuple[str, ...] = (), head: Head = SEQUENCE
+    ) -> TextModel:
+        key = str(zoo_model(name, num_labels, labels, head))
         if key not in loaded:
             source = ModelSource(name=name, source=key)
             model = probed(load_model(source, "cpu"))

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from ligserve.server.workers.models.head import SEQUENCE, Head
 from tests.zoo.architectures import Architecture
 from tests.zoo.corpus import SENTENCES
 
@@ -23,6 +24,7 @@ def build_model(
     *,
     num_labels: int = 3,
     labels: Sequence[str] | None = None,
+    head: Head = SEQUENCE,
     seed: int = 7,
 ) -> Path:
     """Write a classifier with random weights and its tokenizer; returns the directory."""
@@ -39,7 +41,7 @@ def build_model(
         **{name: getattr(tokenizer, name) for name in names if getattr(tokenizer, name) is not None},
     )
     torch.manual_seed(seed)
-    model = AutoModelForSequenceClassification.from_config(config).eval()
+    model = head.auto_model.from_config(config).eval()
     _sharpen(model, tokenizer, num_labels)
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
@@ -54,7 +56,8 @@ def _sharpen(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, num_lab
         for module in reversed(list(model.modules()))
         if isinstance(module, nn.Linear) and module.out_features == num_labels
     )
-    logits = torch.cat([model(**tokenizer(text, return_tensors="pt")).logits for text in SENTENCES])
+    outputs = [model(**tokenizer(text, return_tensors="pt")) for text in SENTENCES]
+    logits = torch.cat([output.logits.reshape(-1, num_labels) for output in outputs])
     scale = LOGIT_SPREAD / logits.std(dim=0, keepdim=True).clamp(min=1e-6)
     head.weight.mul_(scale.T)
     if head.bias is not None:

@@ -386,7 +386,11 @@ Global___QuestionAnswering: _TypeAlias = QuestionAnswering  # noqa: Y015
 
 @_typing.final
 class TokenClassification(_message.Message):
-    """Explains the label that a token classifier (named entities, say) gives to each token."""
+    """Explains the label that a token classifier (named entities, say) gives to each token. Each explained
+    token is a target of its own, addressed by its position, and all share their forward passes. Special
+    tokens ([CLS], [SEP]) are targets in the LIBRARY convention alone. Where nothing is left to explain, the
+    answer holds the tokens' predictions, no target, and the warning NOTHING_TO_EXPLAIN.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -397,11 +401,15 @@ class TokenClassification(_message.Message):
     """The text, not empty."""
     @_builtins.property
     def ignored_indexes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Token positions (special tokens counted) that are not explained."""
+        """Positions of tokens that are not explained, from 0, special tokens counted; each below the text's
+        number of tokens. 0 to 100000. Default: none.
+        """
 
     @_builtins.property
     def ignored_labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Labels whose tokens are not explained, such as "O"."""
+        """Labels, matched exactly, whose tokens are not explained, such as "O". 0 to 1000. In FAITHFUL each must
+        be a label of the model; LIBRARY passes over others, as transformers-interpret does. Default: none.
+        """
 
     def __init__(
         self,

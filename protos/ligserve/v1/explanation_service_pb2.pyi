@@ -155,7 +155,9 @@ Global___ExplainRequest: _TypeAlias = ExplainRequest  # noqa: Y015
 
 @_typing.final
 class ExplainResponse(_message.Message):
-    """The finished explanation."""
+    """The finished explanation. It can be large: 16 bytes for each token of each target, so 4 MiB for a text
+    of 512 tokens that are all explained. A client whose limit on received messages is lower streams.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -334,7 +336,9 @@ class Header(_message.Message):
 
     @_builtins.property
     def token_predictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Prediction]:
-        """For token classification: the output for each token of the first window, in place of prediction."""
+        """For token classification: the output for each token of the first window (special and ignored ones
+        too), in place of prediction.
+        """
 
     @_builtins.property
     def answer(self) -> Global___Answer:
@@ -593,6 +597,7 @@ class Target(_message.Message):
     ANSWER_END_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
+    PATH_PREDICTION_FIELD_NUMBER: _builtins.int
     class_index: _builtins.int
     """Position of the class that is explained."""
     class_label: _builtins.str
@@ -611,6 +616,13 @@ class Target(_message.Message):
     """The only window that this target is about, for zero-shot classification. Unset: it is about
     every window.
     """
+    @_builtins.property
+    def path_prediction(self) -> Global___Prediction:
+        """For token classification in the LIBRARY convention, where the path gives the model other positions
+        than the prediction does: the output for this token at the path's end, whose label
+        transformers-interpret shows. Unset: it is the one in token_predictions.
+        """
+
     def __init__(
         self,
         *,
@@ -622,10 +634,11 @@ class Target(_message.Message):
         answer_end: Global___AnswerEnd.ValueType = ...,
         token: _builtins.int | None = ...,
         window: _builtins.int | None = ...,
+        path_prediction: Global___Prediction | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "path_prediction", b"path_prediction", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "answer_end", b"answer_end", "class_index", b"class_index", "class_label", b"class_label", "output_space", b"output_space", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "answer_end", b"answer_end", "class_index", b"class_index", "class_label", b"class_label", "output_space", b"output_space", "path_prediction", b"path_prediction", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__token: _TypeAlias = _typing.Literal["token"]  # noqa: Y015
     _WhichOneofArgType__token: _TypeAlias = _typing.Literal["_token", b"_token"]  # noqa: Y015

@@ -73,6 +73,27 @@ class ClassOutput:
         return functions[self.space](signed[:, list(self.among)], self.among.index(index))
 
 
+@dataclass(frozen=True, slots=True)
+class TokenOutput:
+    """The output for one class of one token.
+
+    Attributes:
+        position: position of the token, 0 to T - 1.
+        output: the function of that token's logits.
+    """
+
+    position: int
+    output: ClassOutput
+
+    def noise(self, logits: Tensor) -> Tensor:
+        """(B, T, C) logits to (B,): how far the value may move by rounding inside the model."""
+        return self.output.noise(logits[:, self.position])
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """(B, T, C) logits to (B,) values."""
+        return self.output(logits[:, self.position])
+
+
 def probabilities(logits: Tensor) -> Tensor:
     """(B, C) softmax over the classes; the sigmoid of a single logit."""
     return torch.sigmoid(logits) if logits.shape[1] == 1 else torch.softmax(logits, dim=1)

@@ -9,6 +9,7 @@ from ligserve.server.workers.explainers.pairwise_sequence_classification import 
 from ligserve.server.workers.explainers.plan import Explained, PathPlan, Plan
 from ligserve.server.workers.explainers.sequence_classification import plan_sequence_classification
 from ligserve.server.workers.explainers.support import refuse_head
+from ligserve.server.workers.explainers.token_classification import plan_token_classification
 from ligserve.server.workers.explainers.zero_shot_classification import plan_zero_shot_classification
 from ligserve.server.workers.models.loaded import LoadedModel, TextModel
 from ligserve.v1.explanation_service_pb2 import ExplainRequest
@@ -33,6 +34,7 @@ _TEXT_PLANNERS: Mapping[str, Callable[[ExplainRequest, TextModel], Plan]] = {
     "pairwise_sequence_classification": plan_pairwise_sequence_classification,
     "multi_label_classification": plan_multi_label_classification,
     "zero_shot_classification": plan_zero_shot_classification,
+    "token_classification": plan_token_classification,
 }
 PLANNERS: Mapping[str, Planner] = {name: _of_text(plan, name) for name, plan in _TEXT_PLANNERS.items()}
 

@@ -28,7 +28,9 @@ def library_accepts(model: TextModel, parameter: str) -> bool:
     return parameter in model.parameters and model.network.config.model_type not in _PLAIN_MODEL_TYPES
 
 
-def library_input(model: TextModel, text: str, field: str, baseline_token: int) -> TextInput:
+def library_input(
+    model: TextModel, text: str, field: str, baseline_token: int, *, types: bool = True
+) -> TextInput:
     """The row that the library would integrate over; offsets point into `text`, not into its cleaned form.
 
     Args:
@@ -36,6 +38,7 @@ def library_input(model: TextModel, text: str, field: str, baseline_token: int) 
         text: the caller's text.
         field: the request's field, for error messages.
         baseline_token: id that replaces every token of the text at the path's start.
+        types: whether the model is given token types where it takes them.
 
     Raises:
         InvalidArgumentError: the text has no tokens, or too many.
@@ -47,7 +50,7 @@ def library_input(model: TextModel, text: str, field: str, baseline_token: int) 
     ids: list[int] = encoding["input_ids"]
     text_length = len(model.tokenizer.encode(cleaned.text, add_special_tokens=False))
     check_length(model, [SourceText(text, field)], len(ids), [text_length])
-    row = library_row(model, ids, separator=text_length)
+    row = library_row(model, ids, separator=text_length, types=types)
     return TextInput(
         row=row,
         baseline_row=_baseline_row(model, row, text_length, baseline_token),
@@ -56,11 +59,11 @@ def library_input(model: TextModel, text: str, field: str, baseline_token: int) 
     )
 
 
-def library_row(model: TextModel, ids: Sequence[int], separator: int) -> RowInputs:
+def library_row(model: TextModel, ids: Sequence[int], separator: int, *, types: bool = True) -> RowInputs:
     """Type 0 up to and including index `separator`, 1 after it; positions 0 to T - 1."""
     steps = torch.arange(len(ids))
     row = {"input_ids": id_tensor(ids), "attention_mask": torch.ones_like(steps)}
-    if library_accepts(model, "token_type_ids"):
+    if types and library_accepts(model, "token_type_ids"):
         row["token_type_ids"] = (steps > separator).long()
     if library_accepts(model, "position_ids"):
         row["position_ids"] = steps

@@ -23,9 +23,8 @@ def refusal(model: LoadedModel, explainer: str, convention: "pb.Convention.Value
     """Why this explainer cannot be served in this convention; empty if it can."""
     found = model.refusals.get((explainer, convention), "")
     library = convention == pb.CONVENTION_LIBRARY
-    if not found and library and explainer == "zero_shot_classification":
-        return _library_entailment(model)
-    return found
+    check = _LIBRARY_CHECKS.get(explainer) if library else None
+    return found if found or check is None else check(model)
 
 
 def refuse_head(model: LoadedModel, explainer: str) -> None:
@@ -75,7 +74,15 @@ def _library_entailment(model: LoadedModel) -> str:
     return "" if found is not None else "no label is spelt 'entailment' or 'ENTAILMENT'"
 
 
+def _library_choice(model: LoadedModel) -> str:
+    return "" if model.num_logits > 1 else "its softmax over a single label is 1 for every token"
+
+
 _HEAD_CHECKS: Mapping[str, Callable[[LoadedModel], str]] = {
     "multi_label_classification": _several_logits,
     "zero_shot_classification": _entailment,
+}
+_LIBRARY_CHECKS: Mapping[str, Callable[[LoadedModel], str]] = {
+    "zero_shot_classification": _library_entailment,
+    "token_classification": _library_choice,
 }
