@@ -1,6 +1,6 @@
 """One batch: a forward pass, and a backward pass for each target that its rows share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -8,42 +8,77 @@ from torch import Tensor, nn
 
 from ligserve.server.errors import FailedPreconditionError
 from ligserve.server.workers.engine.path import Path
-from ligserve.server.workers.engine.scheduler import Slice
+from ligserve.server.workers.engine.scheduler import OUTPUTS_PER_TURN, Slice
 from ligserve.server.workers.engine.spec import Ends
 from ligserve.server.workers.quadrature import NodeValue
 
+# For each slice its alphas and values.
+Values = list[list[tuple[float, NodeValue]]]
+
 
 class Batch:
-    """Points of one or more paths of one model, as rows."""
+    """Points of one or more paths of one model, as rows.
+
+    Attributes:
+        slices: the points.
+        holds_memory: whether it stands between two turns.
+    """
 
     def __init__(self, slices: Sequence[Slice]) -> None:
-        self._slices = slices
+        self.slices = slices
         self._spec = slices[0].path.spec
+        self.holds_memory = False
+        self._turns = self._run()
 
-    def run(self) -> list[list[tuple[float, NodeValue]]]:
-        """Evaluate every point; for each slice its alphas and values."""
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody still waits for any of its points."""
+        return any(piece.wanted for piece in self.slices)
+
+    def turn(self) -> Values | None:
+        """Go on for OUTPUTS_PER_TURN backward passes; after the last one the values of every point."""
+        self.holds_memory = False
+        try:
+            next(self._turns)
+        except StopIteration as done:
+            values: Values = done.value
+            return values
+        self.holds_memory = True
+        return None
+
+    def _run(self) -> Generator[None, None, Values]:
         moved = [tensor.requires_grad_() for tensor in self._moved()]
         with torch.enable_grad():
             logits = self._spec.run(self._inputs(), moved)
             values = [_target_values(piece, logits[rows]) for piece, rows in self._rows()]
-            gradients = _gradients(values, moved)
+        sums: list[list[Tensor]] = [[] for _ in self.slices]
+        most = max(map(len, values))
+        for number in range(most):
+            if number and number % OUTPUTS_PER_TURN == 0:
+                yield
+            gradient = _gradient(values, moved, number, last=number + 1 == most)
+            for (piece, rows), value, kept in zip(self._rows(), values, sums, strict=True):
+                if number < len(value):
+                    # At once to one number per token: gradients of many targets would fill the memory.
+                    products = _products(piece.path, [part[rows] for part in gradient])
+                    kept.append(piece.path.spec.scores(products))
         return [
-            _node_values(piece, logits[rows].detach(), value, [[t[rows] for t in part] for part in gradients])
-            for (piece, rows), value in zip(self._rows(), values, strict=True)
+            _node_values(piece, logits[rows].detach(), value, each)
+            for (piece, rows), value, each in zip(self._rows(), values, sums, strict=True)
         ]
 
     def _rows(self) -> Iterator[tuple[Slice, slice]]:
         start = 0
-        for piece in self._slices:
+        for piece in self.slices:
             yield piece, slice(start, start + len(piece.alphas))
             start += len(piece.alphas)
 
     def _inputs(self) -> list[dict[str, Tensor]]:
-        return [dict(piece.path.spec.row) for piece in self._slices for _ in piece.alphas]
+        return [dict(piece.path.spec.row) for piece in self.slices for _ in piece.alphas]
 
     def _moved(self) -> list[Tensor]:
         """Each moved tensor, (B, T, d): every row's place on its path; exact at both ends."""
-        places = [_points_of(piece.path, piece.alphas) for piece in self._slices]
+        places = [_points_of(piece.path, piece.alphas) for piece in self.slices]
         return [_stacked(tensors) for tensors in zip(*places, strict=True)]
 
 
@@ -53,23 +88,22 @@ def _stacked(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def _node_values(
-    piece: Slice, logits: Tensor, values: Tensor, gradients: Sequence[Sequence[Tensor]]
+    piece: Slice, logits: Tensor, values: Sequence[Tensor], sums: Sequence[Tensor]
 ) -> list[tuple[float, NodeValue]]:
     """For each of the slice's points its alpha and value.
 
     Args:
         piece: the slice.
         logits: of its rows.
-        values: (rows, distinct targets).
-        gradients: for each target number the gradient of every moved tensor, each (rows, T of the batch, d).
+        values: of each distinct target, (rows,).
+        sums: the token sums of each distinct target, (rows, T).
     """
     spec = piece.path.spec
     distinct = list(dict.fromkeys(piece.path.outputs))
-    sums = [spec.scores(_products(piece.path, gradient)) for gradient in gradients[: len(distinct)]]
     asked = [distinct.index(output) for output in piece.path.outputs]
     own = spec.own(logits)
     columns = (
-        values.detach()[:, asked],
+        torch.stack([value.detach() for value in values], dim=1)[:, asked],
         torch.stack(sums, dim=1)[:, asked],
         torch.stack([output.noise(own) for output in distinct], dim=1)[:, asked],
     )
@@ -107,20 +141,15 @@ def _ends(path: Path) -> Sequence[Ends]:
     return path.ends
 
 
-def _target_values(piece: Slice, logits: Tensor) -> Tensor:
-    """(rows, distinct targets): f of every target; one that is asked for twice is computed once."""
+def _target_values(piece: Slice, logits: Tensor) -> list[Tensor]:
+    """Of every distinct target f, (rows,): apart, so that no gradient of one passes through the others."""
     own = piece.path.spec.own(logits)
-    return torch.stack([output(own) for output in dict.fromkeys(piece.path.outputs)], dim=1)
+    return [output(own) for output in dict.fromkeys(piece.path.outputs)]
 
 
-def _gradients(values: Sequence[Tensor], moved: Sequence[Tensor]) -> list[Sequence[Tensor]]:
-    """For each target number its gradient, (B, T, d) for each moved tensor.
-
-    One backward pass serves that target of every row.
-    """
-    most = max(value.shape[1] for value in values)
-    gradients: list[Sequence[Tensor]] = []
-    for number in range(most):
-        total = torch.stack([value[:, number].sum() for value in values if value.shape[1] > number]).sum()
-        gradients.append(torch.autograd.grad(total, moved, retain_graph=number + 1 < most))
-    return gradients
+def _gradient(
+    values: Sequence[Sequence[Tensor]], moved: Sequence[Tensor], number: int, *, last: bool
+) -> Sequence[Tensor]:
+    """The gradient of one target number of every row, (B, T, d) for each moved tensor: one backward pass."""
+    total = torch.stack([value[number].sum() for value in values if number < len(value)]).sum()
+    return torch.autograd.grad(total, moved, retain_graph=not last)

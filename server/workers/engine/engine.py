@@ -3,9 +3,10 @@
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 
-from ligserve.server.workers.engine.batch import Batch
+from ligserve.server.workers.engine.batch import Batch, Values
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.scheduler import Scheduler, Slice
 from ligserve.server.workers.failures import is_out_of_memory
@@ -13,9 +14,11 @@ from ligserve.server.workers.quadrature import NodeValue
 
 # Rows x padded length in a batch; about 512 already saturate two cores.
 DEFAULT_TOKEN_BUDGET = 1024
-# An answer goes out this long before the deadline, and at least this many batches' time before it.
+# Most batches that have had a turn and need more, each with its activations in memory.
+MAX_UNDER_WAY = 2
+# An answer goes out this long before the deadline, and at least this many turns' time before it.
 DEADLINE_MARGIN_S = 0.05
-DEADLINE_MARGIN_BATCHES = 2.0
+DEADLINE_MARGIN_TURNS = 2.0
 
 
 class Engine:
@@ -28,8 +31,9 @@ class Engine:
     def __init__(self, token_budget: int = 0) -> None:
         self._inbox: queue.SimpleQueue[Sequence[Path] | None] = queue.SimpleQueue()
         self._scheduler = Scheduler(token_budget or DEFAULT_TOKEN_BUDGET)
+        self._under_way: deque[Batch] = deque()
         self._closed = False
-        self._batch_seconds = 0.0
+        self._turn_seconds = 0.0
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -51,9 +55,7 @@ class Engine:
             if self._closed:
                 return
             self._drop_finished()
-            batch = self._scheduler.next_batch()
-            if batch:
-                self._run_batch(batch)
+            self._take_turns()
 
     def _admit(self) -> None:
         """Take in what was submitted; wait if there is nothing else to do."""
@@ -77,6 +79,9 @@ class Engine:
             path.outputs = path.listener.predicted(path.spec.predict())
             path.cost.rows += 1
             path.cost.tokens += path.spec.tokens
+            if not path.outputs:
+                path.skip()
+                return
             path.ends = path.spec.ends()
         except Exception as error:
             path.listener.failed(error)
@@ -85,7 +90,7 @@ class Engine:
 
     def _drop_finished(self) -> None:
         now = time.monotonic()
-        margin = max(DEADLINE_MARGIN_S, DEADLINE_MARGIN_BATCHES * self._batch_seconds)
+        margin = max(DEADLINE_MARGIN_S, DEADLINE_MARGIN_TURNS * self._turn_seconds)
         for path in self._scheduler:
             near = path.deadline is not None and now > path.deadline - margin
             if path.cancelled or path.finished:
@@ -93,18 +98,35 @@ class Engine:
             elif near and path.rule.estimate() is not None:
                 self._scheduler.remove(path)
                 path.stop_early()
+        self._under_way = deque(batch for batch in self._under_way if batch.wanted)
 
-    def _run_batch(self, slices: Sequence[Slice]) -> None:
+    def _take_turns(self) -> None:
+        """One for a new batch, one for the batch under way that waited longest."""
+        crowded = len(self._under_way) >= MAX_UNDER_WAY
+        slices = self._scheduler.next_batch(most_turns=1 if crowded else None)
+        if slices:
+            self._turn(Batch(slices))
+        if self._under_way:
+            self._turn(self._under_way.popleft())
+
+    def _turn(self, batch: Batch) -> None:
         started = time.monotonic()
         try:
-            values = Batch(slices).run()
+            values = batch.turn()
         except Exception as error:
-            self._after_failure(slices, error)
+            self._after_failure(batch.slices, error)
             return
-        self._batch_seconds = time.monotonic() - started
+        self._turn_seconds = time.monotonic() - started
+        if values is None:
+            self._under_way.append(batch)
+        else:
+            self._deliver_all(batch.slices, values)
+
+    def _deliver_all(self, slices: Sequence[Slice], values: Values) -> None:
         for piece, value in zip(slices, values, strict=True):
             _count(piece)
-            self._deliver(piece.path, value)
+            if piece.wanted:
+                self._deliver(piece.path, value)
 
     def _deliver(self, path: Path, values: Sequence[tuple[float, NodeValue]]) -> None:
         try:
@@ -114,17 +136,22 @@ class Engine:
             path.listener.failed(error)
 
     def _after_failure(self, slices: Sequence[Slice], error: Exception) -> None:
-        """Path by path, so that one cannot fail another; out of memory, in halves down to one row."""
+        """Path by path, so that one cannot fail another; out of memory, in halves down to one row.
+
+        Not while others hold memory, which they will give back.
+        """
         if len(slices) > 1:
-            for piece in slices:
-                self._run_batch([piece])
+            self._under_way.extend(Batch([piece]) for piece in slices)
             return
         path, alphas = slices[0].path, slices[0].alphas
-        if is_out_of_memory(error) and len(alphas) > 1:
+        out_of_memory = is_out_of_memory(error)
+        if out_of_memory and any(batch.holds_memory for batch in self._under_way):
+            self._under_way.append(Batch(slices))
+            return
+        if out_of_memory and len(alphas) > 1:
             middle = len(alphas) // 2
-            self._run_batch([Slice(path, alphas[:middle])])
-            if not path.cancelled:
-                self._run_batch([Slice(path, alphas[middle:])])
+            halves = (alphas[:middle], alphas[middle:])
+            self._under_way.extend(Batch([Slice(path, half)]) for half in halves)
             return
         self._scheduler.remove(path)
         path.cancel()

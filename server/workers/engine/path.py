@@ -119,6 +119,13 @@ class Path:
         """Whether no point is left."""
         return not self._missing
 
+    def skip(self) -> None:
+        """Nothing is explained: no point is computed."""
+        self._due = []
+        self._missing = set()
+        self._planned = 0
+        self.listener.finished(self)
+
     def stop_early(self) -> None:
         """The deadline is near: what the last round gave is the answer."""
         self.cut_by_deadline = True

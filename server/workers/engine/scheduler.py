@@ -8,8 +8,8 @@ from ligserve.server.workers.engine.path import Path
 
 # Paths share a batch only if the shorter one's rows are at least this full.
 MIN_FILL = 0.75
-# Every target of a row is a backward pass; a batch with many more is cut, so that others get their turn.
-OUTPUTS_PER_PASS = 8
+# Every target is a backward pass over its batch; after so many of them other batches get their turn.
+OUTPUTS_PER_TURN = 8
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,11 @@ class Slice:
 
     path: Path
     alphas: list[float]
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody still waits for these points."""
+        return not self.path.cancelled and not self.path.finished
 
 
 class Scheduler:
@@ -46,9 +51,15 @@ class Scheduler:
         if path in self._paths:
             self._paths.remove(path)
 
-    def next_batch(self) -> list[Slice]:
-        """Points for one batch: first those of the path that waited longest. Empty if none is due."""
+    def next_batch(self, most_turns: int | None = None) -> list[Slice]:
+        """Points for one batch: first those of the path that waited longest. Empty if none is due.
+
+        Args:
+            most_turns: paths whose targets take more turns wait; None: none does.
+        """
         waiting = [path for path in self._paths if path.due]
+        if most_turns is not None:
+            waiting = [path for path in waiting if _turns(path) <= most_turns]
         if not waiting:
             return []
         first = waiting[0]
@@ -62,11 +73,10 @@ class Scheduler:
 
     def _fill(self, paths: list[Path]) -> list[Slice]:
         batch: list[Slice] = []
-        rows, longest, passes = 0, paths[0].spec.tokens, 1
+        rows, longest = 0, paths[0].spec.tokens
         for path in paths:
             longest = max(longest, path.spec.tokens)
-            passes = max(passes, -(-len(path.outputs) // OUTPUTS_PER_PASS))
-            room = max(self._budget // (longest * passes) - rows, 0 if batch else 1)
+            room = max(self._budget // longest - rows, 0 if batch else 1)
             if room <= 0:
                 break
             alphas = path.take(room)
@@ -75,6 +85,12 @@ class Scheduler:
         return batch
 
 
+def _turns(path: Path) -> int:
+    return -(-len(path.outputs) // OUTPUTS_PER_TURN)
+
+
 def _may_share(first: Path, other: Path) -> bool:
+    """Rows of about one length; nor may few targets have to wait for many."""
     lengths = sorted([first.spec.tokens, other.spec.tokens])
-    return first.spec.batch_key == other.spec.batch_key and lengths[0] >= MIN_FILL * lengths[1]
+    filled = lengths[0] >= MIN_FILL * lengths[1]
+    return filled and first.spec.batch_key == other.spec.batch_key and _turns(first) == _turns(other)
