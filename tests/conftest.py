@@ -29,9 +29,7 @@ def zoo_model(tmp_path_factory: pytest.TempPathFactory) -> ZooModel:
     built: dict[tuple[str, int, tuple[str, ...], Head], Path] = {}
     root = tmp_path_factory.mktemp("zoo")
 
-    def model(
-        name: str, num_labels: int = 3, labels: tuple[str, ...] = (), head: Head = SEQUENCE
-    ) -> Path:
+    def model(name: str, num_labels: int = 3, labels: tuple[str, ...] = (), head: Head = SEQUENCE) -> Path:
         key = (name, len(labels) or num_labels, labels, head)
         if key not in built:
             directory = root / "-".join(map(str, (name, key[1], *labels, head.suffix)))
@@ -57,7 +55,9 @@ def live(
     models |= {"bert-odd-nli": zoo_model("bert", labels=ODD_NLI_LABELS)}
     models |= {name: zoo_model(name, 3) for name in ARCHITECTURES}
     models |= {f"{name}-1": zoo_model(name, 1) for name in ARCHITECTURES}
-    models |= {f"{name}-entities": zoo_model(name, labels=ENTITY_LABELS, head=TOKEN) for name in ARCHITECTURES}
+    models |= {
+        f"{name}-entities": zoo_model(name, labels=ENTITY_LABELS, head=TOKEN) for name in ARCHITECTURES
+    }
     with live_server(models, tmp_path_factory.mktemp("live") / "server.log", "--threads", "1") as server:
         yield server
 

@@ -1,23 +1,29 @@
 """A job's events between its worker and the wire."""
 
 import asyncio
+from collections import deque
 
 from ligserve.v1 import explanation_service_pb2 as service_pb
 
 Event = service_pb.StreamExplainResponse
-# (target, window, first token) of an estimate that may be superseded; (position,) of any other event.
+# (target, window) of an estimate that may be superseded; () of progress; (position,) of anything else.
 _Key = tuple[int, ...]
+# An event, or the chunks of one estimate, in order.
+_Group = deque[Event]
 
 
 class EventBuffer:
     """Takes events at the worker's speed and gives them at the client's.
 
     It is bounded by the size of the answer rather than by its length in time: an estimate that is not final
-    takes the place of the one before it, and final scores make it void. All else stays.
+    takes the place of the one before it, and final scores make it void. All else stays. An estimate whose
+    first chunk is given is given whole, before the next one of its target and window.
     """
 
     def __init__(self) -> None:
-        self._events: dict[_Key, Event] = {}
+        self._groups: dict[_Key, _Group] = {}
+        self._begun: _Group = deque()
+        self._latest: dict[_Key, tuple[_Key, _Group]] = {}
         self._count = 0
         self._error: Exception | None = None
         self._ended = False
@@ -32,7 +38,10 @@ class EventBuffer:
         """Take an event; a summary is the last one."""
         if self._ended:
             return
-        self._events[self._key(event)] = event
+        if event.HasField("estimate"):
+            self._put_chunk(event)
+        else:
+            self._groups[() if event.HasField("progress") else self._next_key()] = deque([event])
         if event.HasField("summary"):
             self._ended = True
         self._changed.set()
@@ -52,23 +61,38 @@ class EventBuffer:
             Exception: the one that the job failed with.
         """
         async with asyncio.timeout(timeout_s):
-            while not self._events and not self._ended:
+            while not self._begun and not self._groups and not self._ended:
                 self._changed.clear()
                 await self._changed.wait()
-        if self._events:
-            return self._events.pop(next(iter(self._events)))
+        if not self._begun and self._groups:
+            self._begun = self._groups.pop(next(iter(self._groups)))
+        if self._begun:
+            return self._begun.popleft()
         if self._error is not None:
             raise self._error
         return None
 
-    def _key(self, event: Event) -> _Key:
-        if event.HasField("progress"):
-            return (0, 0)
-        if event.HasField("estimate"):
-            estimate = event.estimate
-            superseded = (estimate.target, estimate.window, estimate.first_token)
-            if not estimate.final:
-                return superseded
-            self._events.pop(superseded, None)
+    def _put_chunk(self, event: Event) -> None:
+        place = (event.estimate.target, event.estimate.window)
+        if event.estimate.first_token == 0:
+            key = place
+            if event.estimate.final:
+                self._groups.pop(place, None)
+                key = self._next_key()
+            self._add_group(place, key)
+        elif self._given(place):
+            self._add_group(place, self._next_key())
+        self._latest[place][1].append(event)
+
+    def _add_group(self, place: _Key, key: _Key) -> None:
+        self._groups[key] = group = deque()
+        self._latest[place] = key, group
+
+    def _given(self, place: _Key) -> bool:
+        """Whether all chunks so far of a place's latest estimate are given."""
+        key, group = self._latest[place]
+        return self._groups.get(key) is not group and self._begun is not group
+
+    def _next_key(self) -> _Key:
         self._count += 1
         return (self._count,)

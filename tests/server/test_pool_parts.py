@@ -22,13 +22,36 @@ async def test_superseded_estimates_are_dropped_and_nothing_else() -> None:
     buffer = EventBuffer()
     header, summary = Event(header=pb.Header(model="m")), Event(summary=pb.Summary())
     finals = [estimate(0, 5.0, final=True), estimate(256, 6.0, final=True)]
+    other = Event(estimate=pb.Estimate(target=1, scores=[7.0]))
     buffer.put(header)
     for n in range(1000):
         buffer.put(estimate(0, float(n)))
-        buffer.put(estimate(512, float(n)))
+        buffer.put(estimate(256, float(n)))
+        buffer.put(other)
     for event in [*finals, summary]:
         buffer.put(event)
-    assert await drained(buffer) == [header, estimate(512, 999.0), *finals, summary]
+    assert await drained(buffer) == [header, other, *finals, summary]
+
+
+async def test_an_estimate_that_is_begun_is_given_whole() -> None:
+    """Else a slow reader would get the first chunk of one round and the second one of the next."""
+    buffer = EventBuffer()
+    first = [estimate(0, 1.0), estimate(256, 1.1), estimate(512, 1.2)]
+    other = Event(estimate=pb.Estimate(target=1, scores=[7.0]))
+    second = [estimate(0, 2.0), estimate(256, 2.1), estimate(512, 2.2)]
+    finals = [estimate(0, 3.0, final=True), estimate(256, 3.1, final=True)]
+    buffer.put(first[0])
+    buffer.put(other)
+    assert [await buffer.get(1.0), await buffer.get(1.0)] == [first[0], other]
+    for event in first[1:]:
+        buffer.put(event)
+    assert await buffer.get(1.0) == first[1]
+    for event in second:
+        buffer.put(event)
+    assert [await buffer.get(1.0), await buffer.get(1.0)] == [first[2], second[0]]
+    for event in [*finals, Event(summary=pb.Summary())]:
+        buffer.put(event)
+    assert await drained(buffer) == [*second[1:], *finals, Event(summary=pb.Summary())]
 
 
 async def test_an_error_comes_after_the_events_before_it() -> None:

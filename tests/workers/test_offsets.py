@@ -1,10 +1,12 @@
 """Every token's offsets slice the caller's text to the token's own characters."""
 
 import re
+from collections import Counter
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from ligserve.server.errors import InvalidArgumentError
 from ligserve.server.workers.explainers.faithful_text import faithful_input
@@ -85,6 +87,56 @@ def test_offsets_stand_in_order_and_cover_the_text(
     covered = {position for start, end in spans for position in range(start, end)}
     missed = {text[p] for p in range(len(text)) if p not in covered and not text[p].isspace()}
     assert not missed or not exact(model), missed
+
+
+ODD = ("\ufb01", "\u0130", "שָׁלוֹם", "مرحبًا", "한글", "\u1112\u1161\u11ab", "\u212b", "ß", "…", "½")
+ODD_SPACE = ("\u00a0", "\u200b", "\t", "\x1f", "!?.,", "-" * 9)
+odd_texts = st.lists(st.one_of(pieces, st.sampled_from(ODD + ODD_SPACE)), min_size=1, max_size=12).map(
+    "".join
+)
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "gpt2", "albert"])
+@pytest.mark.parametrize("read", [faithful_input, library_input])
+@settings(max_examples=150, deadline=None)
+@given(text=st.one_of(odd_texts, st.text(max_size=30)))
+def test_offsets_slice_the_text_to_the_tokens_own_characters(
+    load_zoo: LoadZoo, name: str, read: object, text: str
+) -> None:
+    """WordPiece, byte-level BPE and unigram; what several tokens share is a character of all of them."""
+    model = load_zoo(name)
+    length = len(model.tokenizer.tokenize(clean_text(text).text))
+    assume(0 < length <= 120 and text.strip())
+    tokens = read(model, text, "text", 0).tokens  # type: ignore[operator]
+    columns = zip(tokens.texts, tokens.starts, tokens.ends, tokens.special, strict=True)
+    content = [(token, start, end) for token, start, end, special in columns if not special]
+    touched = Counter(place for _, start, end in content for place in range(start, end))
+    for token, start, end in content:
+        if token == model.tokenizer.unk_token:
+            assert end > start
+            continue
+        own, there = own_characters(model, token), characters(model, text[start:end])
+        if text[start:end].isspace():
+            # Of the space that cleaning left of a run, or one byte of it.
+            assert not own.decode(errors="ignore").strip()
+            continue
+        alone = all(touched[place] == 1 for place in range(start, end))
+        assert own == there if alone else own in there
+
+
+def own_characters(model: TextModel, token: str) -> bytes:
+    """What a token stands for, without the space that is counted to it."""
+    if exact(model):
+        letters: dict[str, int] = {letter: byte for byte, letter in bytes_to_unicode().items()}
+        return bytes(letters[letter] for letter in token).strip()
+    return token.removeprefix("##").replace("\u2581", "").encode()
+
+
+def characters(model: TextModel, text: str) -> bytes:
+    """A slice of a text as the tokenizer sees it."""
+    normalizer = model.tokenizer.backend_tokenizer.normalizer
+    seen: str = text if normalizer is None else normalizer.normalize_str(text)
+    return seen.encode().strip()
 
 
 def exact(model: TextModel) -> bool:

@@ -88,7 +88,7 @@ def _stacked(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def _node_values(
-    piece: Slice, logits: Tensor, values: Sequence[Tensor], sums: Sequence[Tensor]
+    piece: Slice, logits: Tensor, values: Sequence[Tensor], sums: list[Tensor]
 ) -> list[tuple[float, NodeValue]]:
     """For each of the slice's points its alpha and value.
 

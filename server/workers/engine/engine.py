@@ -101,13 +101,13 @@ class Engine:
         self._under_way = deque(batch for batch in self._under_way if batch.wanted)
 
     def _take_turns(self) -> None:
-        """One for a new batch, one for the batch under way that waited longest."""
+        """One for the batch under way that waited longest, one for a new batch."""
+        if self._under_way:
+            self._turn(self._under_way.popleft())
         crowded = len(self._under_way) >= MAX_UNDER_WAY
         slices = self._scheduler.next_batch(most_turns=1 if crowded else None)
         if slices:
             self._turn(Batch(slices))
-        if self._under_way:
-            self._turn(self._under_way.popleft())
 
     def _turn(self, batch: Batch) -> None:
         started = time.monotonic()

@@ -1,6 +1,6 @@
 """A text as the model sees it, and the row that the path starts from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,8 @@ from ligserve.v1 import explanation_service_pb2 as pb
 
 # No language's tokens come near; only runs of white space and made-up words do.
 MAX_CHARACTERS_PER_TOKEN = 256
+# SentencePiece's sign for a space.
+_VISIBLE_SPACE = "\u2581"
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def token_table(model: TextModel, encoding: BatchEncoding, span: Span) -> pb.Tok
     """The tokens of an encoding of one text or two, with offsets into the text that each is from."""
     special = [bool(flag) for flag in encoding["special_tokens_mask"]]
     segments = _segments(encoding.sequence_ids(0))
-    offsets = zip(segments, encoding["offset_mapping"], strict=True)
+    texts = model.tokenizer.convert_ids_to_tokens(encoding["input_ids"])
+    offsets = zip(segments, _own_offsets(texts, encoding["offset_mapping"]), strict=True)
     spans = [
         (0, 0) if skip else span(segment, start, end)
         for skip, (segment, (start, end)) in zip(special, offsets, strict=True)
@@ -65,13 +68,20 @@ def token_table(model: TextModel, encoding: BatchEncoding, span: Span) -> pb.Tok
     words = zip(special, encoding.word_ids(0), strict=True)
     return pb.Tokens(
         ids=encoding["input_ids"],
-        texts=model.tokenizer.convert_ids_to_tokens(encoding["input_ids"]),
+        texts=texts,
         starts=[start for start, _ in spans],
         ends=[end for _, end in spans],
         words=[-1 if skip or word is None else word for skip, word in words],
         special=special,
         segments=segments,
     )
+
+
+def _own_offsets(texts: Sequence[str], offsets: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Offsets in the encoding; a space that the tokenizer put before a word has no characters of its own."""
+    following = [*(start for start, _ in offsets[1:]), None]
+    for text, (start, end), next_start in zip(texts, offsets, following, strict=True):
+        yield (start, start) if text == _VISIBLE_SPACE and next_start == start else (start, end)
 
 
 def _segments(sequence_ids: Sequence[int | None]) -> list[int]:

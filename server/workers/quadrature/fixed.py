@@ -40,11 +40,16 @@ def midpoint(n_steps: int) -> tuple[Floats, Floats]:
 
 
 class FixedRule:
-    """A weighted sum over given nodes, and f at both ends so that the true error is known."""
+    """A weighted sum over given nodes, and f at both ends so that the true error is known.
+
+    Only the sum is kept: thousands of nodes times hundreds of targets times tokens would fill the memory.
+    """
 
     def __init__(self, nodes: Floats, weights: Floats) -> None:
         self._weights = {float(node): float(weight) for node, weight in zip(nodes, weights, strict=True)}
-        self._values: dict[float, NodeValue] = {}
+        self._scores: Floats | float = 0.0
+        self._ends: dict[float, NodeValue] = {}
+        self._points = 0
         self._closed = False
 
     def start(self) -> list[float]:
@@ -53,7 +58,11 @@ class FixedRule:
 
     def add(self, alpha: float, value: NodeValue) -> None:
         """Take the value of one point."""
-        self._values[alpha] = value
+        self._points += 1
+        if alpha in (0.0, 1.0):
+            self._ends[alpha] = value
+        if alpha in self._weights:
+            self._scores = self._scores + self._weights[alpha] * value.token_sums
 
     def advance(self) -> list[float]:
         """One round is all there is."""
@@ -64,21 +73,19 @@ class FixedRule:
         """The weighted sum; the bound is the true error itself, rounding added."""
         if not self._closed:
             return None
-        f_input, f_baseline = self._values[1.0].f, self._values[0.0].f
-        weighted = [weight * self._values[node].token_sums for node, weight in self._weights.items()]
-        scores: Floats = np.sum(weighted, axis=0)
-        delta = np.abs(scores.sum(axis=1) - (f_input - f_baseline))
-        rounding = self._values[1.0].noise + self._values[0.0].noise
+        end, start = self._ends[1.0], self._ends[0.0]
+        scores = np.asarray(self._scores)
+        delta = np.abs(scores.sum(axis=1) - (end.f - start.f))
         return PathEstimate(
             scores=scores,
             score_errors=None,
-            error_bound=delta + rounding,
-            f_input=f_input,
-            f_baseline=f_baseline,
-            points=len(self._values),
+            error_bound=delta + end.noise + start.noise,
+            f_input=end.f,
+            f_baseline=start.f,
+            points=self._points,
             round=1,
         )
 
     def stop_reasons(self) -> list["pb.StopReason.ValueType"]:
         """The steps are done, for every target."""
-        return [pb.STOP_REASON_STEPS] * len(self._values[1.0].f)
+        return [pb.STOP_REASON_STEPS] * len(self._ends[1.0].f)
