@@ -74,18 +74,17 @@ class EventBuffer:
 
     def _put_chunk(self, event: Event) -> None:
         place = (event.estimate.target, event.estimate.window)
-        if event.estimate.first_token == 0:
-            key = place
-            if event.estimate.final:
-                self._groups.pop(place, None)
-                key = self._next_key()
-            self._add_group(place, key)
+        if event.estimate.first_token == 0 and event.estimate.final:
+            self._groups.pop(place, None)
+            self._add_group(place, self._next_key())
+        elif event.estimate.first_token == 0:
+            self._add_group(place, place)
         elif self._given(place):
             self._add_group(place, self._next_key())
         self._latest[place][1].append(event)
 
     def _add_group(self, place: _Key, key: _Key) -> None:
-        self._groups[key] = group = deque()
+        group = self._groups[key] = _Group()
         self._latest[place] = key, group
 
     def _given(self, place: _Key) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ligserve.internal.v1.frames_pb2 import ModelSource
 from ligserve.server.workers.engine.engine import Engine
-from ligserve.server.workers.engine.outputs import ClassOutput
+from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.models.head import SEQUENCE, Head
 from ligserve.server.workers.models.loaded import TextModel
@@ -58,7 +58,7 @@ def engine() -> Iterator[Engine]:
 class Recorder:
     """A PathListener that explains given outputs and waits for the end."""
 
-    outputs: Sequence[ClassOutput]
+    outputs: Sequence[Output]
     heard: list[str] = field(default_factory=list)
     logits: Tensor | None = None
     error: Exception | None = None
@@ -67,7 +67,7 @@ class Recorder:
     def __post_init__(self) -> None:
         self._ended = threading.Event()
 
-    def predicted(self, logits: Tensor) -> Sequence[ClassOutput]:
+    def predicted(self, logits: Tensor) -> Sequence[Output]:
         self.logits = logits
         self.heard.append("predicted")
         return self.outputs

@@ -1,10 +1,13 @@
 """A target for each token: captum's scores, nothing for what is ignored, and turns between many targets."""
 
+import copy
+import dataclasses
 import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +26,7 @@ from ligserve.server.workers.explainers import PLANNERS, Plan
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job import Job
 from ligserve.server.workers.models.head import TOKEN
+from ligserve.server.workers.models.layers import embedding_layers
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.quadrature import AdaptiveSimpson, FixedRule, gauss_legendre
 from ligserve.v1 import explanation_pb2 as pb
@@ -51,12 +55,13 @@ class BackwardPasses:
 @pytest.fixture
 def backward_passes(monkeypatch: pytest.MonkeyPatch) -> BackwardPasses:
     """Counts the backward passes of all engines; they are real."""
-    passes, real = BackwardPasses(), torch.autograd.grad
+    passes = BackwardPasses()
+    real: Any = torch.autograd.grad
 
     def counted(*arguments: object, **options: object) -> object:
         passes.count += 1
         passes.before.get(passes.count, lambda: None)()
-        return real(*arguments, **options)  # type: ignore[arg-type]
+        return real(*arguments, **options)
 
     monkeypatch.setattr(torch.autograd, "grad", counted)
     return passes
@@ -186,6 +191,20 @@ def test_a_single_label_is_refused_in_library(load_zoo: LoadZoo) -> None:
     assert raised.value.reason == "LIBRARY_CONVENTION_UNSUPPORTED"
 
 
+def test_warnings_of_many_targets_are_summed_up(bert: TextModel, engine: Engine) -> None:
+    """A model that calls everything O calls the baseline so, too."""
+    network = copy.deepcopy(bert.network)
+    with torch.no_grad():
+        network.get_submodule("classifier").get_parameter("bias")[0] += 20.0
+    stubborn = dataclasses.replace(bert, network=network, layers=embedding_layers(network))
+    summary = events_of(plan_of(stubborn), engine)[-1].summary
+    assert len(summary.targets) > 10
+    assert [warning.code for warning in summary.warnings] == ["BASELINE_NOT_NEUTRAL"] * 5
+    assert "for O of token 1 'the'" in summary.warnings[0].message
+    last = summary.warnings[-1].message
+    assert f"{len(summary.targets) - 4} more of the {len(summary.targets)} targets" in last
+
+
 def many(spec: EmbeddingPathSpec, turns: int) -> list[TokenOutput]:
     """Targets that take so many turns, all of them different."""
     classes, spaces = range(len(ENTITY_LABELS)), SPACES
@@ -277,11 +296,11 @@ def test_gradients_are_not_kept(bert: TextModel, monkeypatch: pytest.MonkeyPatch
     """At most one target's gradient is alive when the next one is computed."""
     alive: list[int] = []
     gradients: list[weakref.ref[Tensor]] = []
-    real = torch.autograd.grad
+    real: Any = torch.autograd.grad
 
     def watched(*arguments: object, **options: object) -> Sequence[Tensor]:
         alive.append(sum(reference() is not None for reference in gradients))
-        found: Sequence[Tensor] = real(*arguments, **options)  # type: ignore[arg-type]
+        found: Sequence[Tensor] = real(*arguments, **options)
         gradients.extend(map(weakref.ref, found))
         return found
 
