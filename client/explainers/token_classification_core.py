@@ -50,7 +50,7 @@ class TokenClassificationCore(ExplainerCore):
         for index, target in self._explained_tokens():
             attributions = self.attributions[index]
             scores = attributions.word_attributions
-            words[attributions.tokens[index]] = {"label": target.label, "attribution_scores": scores}
+            words[attributions.tokens[index]] = {"label": _shown_label(target), "attribution_scores": scores}
         return words
 
     @property
@@ -98,7 +98,7 @@ class TokenClassificationCore(ExplainerCore):
         if true_classes is not None and len(true_classes) != count:
             raise ValueError("The length of `true_classes` must be equal to the number of tokens")
         rows = (
-            self._row(index, target, target.label if true_classes is None else true_classes[index])
+            self._row(index, target, _shown_label(target) if true_classes is None else true_classes[index])
             for index, target in explained
         )
         return self._written(rows, html_filepath)
@@ -106,11 +106,13 @@ class TokenClassificationCore(ExplainerCore):
     def _row(self, index: int, target: TargetExplanation, true_class: str) -> Row:
         words = (self.attributions or {})[index].word_attributions
         in_probability = target.target.output_space is OutputSpace.PROBABILITY
-        prediction = self._last().token_predictions[index]
+        elsewhere = target.target.path_prediction
+        prediction = elsewhere or self._last().token_predictions[index]
+        of_target = in_probability and elsewhere is None
         return Row(
             true_label=true_class,
-            predicted_label=target.label,
-            probability=target.f_input if in_probability else prediction.probability,
+            predicted_label=_shown_label(target),
+            probability=target.f_input if of_target else prediction.probability,
             attribution_label=words[index][0],
             attribution_score=sum(score for _, score in words),
             pieces=token_pieces(words),
@@ -135,3 +137,9 @@ class TokenClassificationCore(ExplainerCore):
             for index, _ in self._explained_tokens()
         }
         return self.word_attributions
+
+
+def _shown_label(target: TargetExplanation) -> str:
+    """The library shows the label at the path's end, whichever it explains."""
+    elsewhere = target.target.path_prediction
+    return target.label if elsewhere is None else elsewhere.label

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ligserve.client.types.enums import AnswerEnd, OutputSpace, StopReason, from_number
+from ligserve.client.types.inputs import Prediction
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
 
@@ -22,6 +23,8 @@ class Target:
         answer_end: which end of an answer, for question answering.
         token: position of the token whose label is explained, for token classification.
         window: the only window that it is about, for zero-shot classification; None: all windows.
+        path_prediction: the output for the token at the path's end, where that is another than the
+            explanation's `token_predictions` (positions that transformers-interpret counts in its own way).
     """
 
     label: str
@@ -32,6 +35,7 @@ class Target:
     answer_end: AnswerEnd = AnswerEnd.UNSPECIFIED
     token: int | None = None
     window: int | None = None
+    path_prediction: Prediction | None = None
 
     @classmethod
     def from_proto(cls, message: service_pb.Target) -> "Target":
@@ -46,6 +50,7 @@ class Target:
             answer_end=from_number(ends, "ANSWER_END_", message.answer_end, AnswerEnd.UNSPECIFIED),
             token=message.token if message.HasField("token") else None,
             window=message.window if message.HasField("window") else None,
+            path_prediction=_prediction(message),
         )
 
     def __str__(self) -> str:
@@ -53,6 +58,11 @@ class Target:
             return f"{self.answer_end} of the answer"
         label = self.label if self.versus_label is None else f"{self.label} rather than {self.versus_label}"
         return label if self.token is None else f"{label} of token {self.token}"
+
+
+def _prediction(message: service_pb.Target) -> Prediction | None:
+    has = message.HasField("path_prediction")
+    return Prediction.from_proto(message.path_prediction) if has else None
 
 
 @dataclass(frozen=True, slots=True)
