@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoTokenizer
+
+from ligserve.server.workers.models.head import SEQUENCE, Head
 
 TOLERANCE = 1e-5
 
@@ -31,10 +33,10 @@ class Transformers4Tokenizer:
         return ids
 
 
-def library_explainer(kind: Any, directory: Path, **arguments: Any) -> Any:
+def library_explainer(kind: Any, directory: Path, head: Head = SEQUENCE, **arguments: Any) -> Any:
     """An explainer of the library."""
     torch.set_num_threads(1)
-    model = AutoModelForSequenceClassification.from_pretrained(directory)
+    model = head.auto_model.from_pretrained(directory)
     tokenizer = Transformers4Tokenizer(AutoTokenizer.from_pretrained(directory))
     return kind(model, tokenizer, **arguments)
 
