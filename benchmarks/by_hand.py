@@ -7,7 +7,8 @@ from captum.attr import LayerIntegratedGradients
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from benchmarks.workloads import Accuracy, Answer
+from benchmarks.row_count import RowCount
+from benchmarks.workloads import Accuracy, Answer, Attribution
 
 
 class Contender:
@@ -16,11 +17,13 @@ class Contender:
     def __init__(self, model: Path, threads: int) -> None:
         torch.set_num_threads(threads)
         self._model = AutoModelForSequenceClassification.from_pretrained(model).eval()
+        self._rows = RowCount(self._model)
         self._tokenizer = AutoTokenizer.from_pretrained(model)
         self._method = LayerIntegratedGradients(self._probability, self._model.get_input_embeddings())
 
     def explain(self, text: str, accuracy: Accuracy) -> Answer:
         """Explain the predicted class; `accuracy` is a number of steps."""
+        self._rows.take()
         inputs = self._tokenizer(text, return_tensors="pt", return_special_tokens_mask=True)
         special = inputs.pop("special_tokens_mask").bool()
         ids = inputs.pop("input_ids")
@@ -33,7 +36,8 @@ class Contender:
             n_steps=accuracy.steps,
         )
         scores = attributions.detach().double().sum(dim=-1).squeeze(0)
-        return Answer(tuple(scores.tolist()), target, accuracy.steps or 0, False)
+        steps = accuracy.steps or 0
+        return Answer((Attribution(tuple(scores.tolist()), target),), steps, self._rows.take(), False)
 
     def close(self) -> None:
         """Nothing is held."""

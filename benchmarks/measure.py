@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.process import ContenderProcess, Timed
 from benchmarks.truth import Truth
-from benchmarks.workloads import ENTRANTS, Entrant, Workload
+from benchmarks.workloads import Entrant, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class Line:
     Attributes:
         tokens: median number of tokens of the texts.
         points: forward and backward passes of one row, per text.
+        rows: rows that went forward, per text.
         errors: true completeness error, relative, per text.
         speed: times as fast as the first entrant; median over pairs of calls that followed each other.
         seconds: median of a call.
@@ -27,6 +28,7 @@ class Line:
     entrant: Entrant
     tokens: float
     points: tuple[int, ...]
+    rows: tuple[int, ...]
     errors: tuple[float, ...]
     speed: float
     seconds: float
@@ -37,17 +39,18 @@ def lines(
     workload: Workload, processes: Mapping[str, ContenderProcess], truth: Truth, repetitions: int
 ) -> Iterator[Line]:
     """Measure one workload: warm up, then let the entrants take turns."""
-    for entrant in ENTRANTS:
+    entrants = workload.entrants
+    for entrant in entrants:
         processes[entrant.contender].explain(workload.texts[0], entrant.accuracy)
     taken: dict[Entrant, list[Timed]] = defaultdict(list)
     for turn in range(repetitions * len(workload.texts)):
         text = workload.texts[turn % len(workload.texts)]
-        for entrant in rotated(ENTRANTS, turn):
+        for entrant in rotated(entrants, turn):
             taken[entrant].append(processes[entrant.contender].explain(text, entrant.accuracy))
     tokens = statistics.median(map(truth.tokens, workload.texts))
-    for entrant in ENTRANTS:
+    for entrant in entrants:
         peak = processes[entrant.contender].peak_mib()
-        yield line(workload, entrant, tokens, taken[entrant], taken[ENTRANTS[0]], peak, truth)
+        yield line(workload, entrant, tokens, taken[entrant], taken[entrants[0]], peak, truth)
 
 
 def line(
@@ -66,6 +69,7 @@ def line(
         entrant=entrant,
         tokens=tokens,
         points=tuple(each.answer.points for _, each in first),
+        rows=tuple(each.answer.rows for _, each in first),
         errors=tuple(truth.error(text, each.answer) for text, each in first),
         speed=statistics.median(r.seconds / t.seconds for r, t in zip(reference, timed, strict=True)),
         seconds=statistics.median(each.seconds for each in timed),

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol, Self
 
 import psutil
 
-from benchmarks.workloads import CONTENDERS, Accuracy, Answer
+from benchmarks.workloads import Accuracy, Answer
 
 
 class Timed(NamedTuple):
@@ -26,12 +26,18 @@ class BenchmarkError(Exception):
 
 
 class ContenderProcess:
-    """A contender's process; leaving the context ends it."""
+    """A contender's process; leaving the context ends it.
 
-    def __init__(self, contender: str, model: Path, threads: int) -> None:
+    Args:
+        module: the contender's module.
+        model: directory of the model.
+        threads: torch threads.
+    """
+
+    def __init__(self, module: str, model: Path, threads: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, contender, model, threads))
+        self._process = context.Process(target=_serve, args=(theirs, module, model, threads))
         self._process.start()
         theirs.close()
 
@@ -73,10 +79,10 @@ class _Contender(Protocol):
     def close(self) -> None: ...
 
 
-def _serve(connection: Connection, contender: str, model: Path, threads: int) -> None:
+def _serve(connection: Connection, module: str, model: Path, threads: int) -> None:
     try:
         # Imported here: each process holds its own contender's imports and no other's.
-        runner: _Contender = importlib.import_module(CONTENDERS[contender]).Contender(model, threads)
+        runner: _Contender = importlib.import_module(module).Contender(model, threads)
     except Exception:
         connection.recv()
         connection.send(traceback.format_exc())

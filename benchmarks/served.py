@@ -6,15 +6,23 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.workloads import Accuracy, Answer
-from ligserve.client import Client, Explanation, SequenceClassification
+from benchmarks.workloads import Accuracy, Answer, Attribution
+from ligserve.client import Client, Explanation, SequenceClassification, TokenClassification
 
 MODEL_NAME = "benchmark"
 READY = "ligserve ready on "
+# A label for each of 40 tokens takes a busy machine longer than a client waits by default.
+TIMEOUT_S = 600.0
 
 
 class Contender:
-    """Client and server. With steps the convention is the library's, with a tolerance the model's own."""
+    """Client and server. With steps the convention is the library's, with a tolerance the model's own.
+
+    Attributes:
+        task: what is asked of a text.
+    """
+
+    task: type[SequenceClassification] | type[TokenClassification] = SequenceClassification
 
     def __init__(self, model: Path, threads: int) -> None:
         self._server = start_server(model, threads)
@@ -25,7 +33,7 @@ class Contender:
         self._client = Client(ready.removeprefix(READY).strip())
 
     def explain(self, text: str, accuracy: Accuracy) -> Answer:
-        """Explain the predicted class."""
+        """Explain the predicted class, or every token's."""
         return as_answer(self._ask(text, accuracy), library_inputs=accuracy.steps is not None)
 
     def close(self) -> None:
@@ -35,10 +43,12 @@ class Contender:
         self._server.wait(timeout=60)
 
     def _ask(self, text: str, accuracy: Accuracy) -> Explanation:
-        task = SequenceClassification(text)
+        task = self.task(text)
         if accuracy.steps is not None:
-            return self._client.explain(MODEL_NAME, task, convention="library", n_steps=accuracy.steps)
-        return self._client.explain(MODEL_NAME, task, tolerance=accuracy.tolerance)
+            return self._client.explain(
+                MODEL_NAME, task, convention="library", n_steps=accuracy.steps, timeout=TIMEOUT_S
+            )
+        return self._client.explain(MODEL_NAME, task, tolerance=accuracy.tolerance, timeout=TIMEOUT_S)
 
 
 def start_server(model: Path, threads: int) -> subprocess.Popen[str]:
@@ -56,5 +66,7 @@ def start_server(model: Path, threads: int) -> subprocess.Popen[str]:
 
 def as_answer(explanation: Explanation, *, library_inputs: bool) -> Answer:
     """What the benchmark needs of an explanation."""
-    target = explanation.targets[0]
-    return Answer(tuple(target.scores), target.class_index, target.points, library_inputs)
+    attributions = tuple(
+        Attribution(target.scores, target.class_index, target.target.token) for target in explanation.targets
+    )
+    return Answer(attributions, explanation.cost.points, explanation.cost.rows, library_inputs)

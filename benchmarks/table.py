@@ -4,13 +4,13 @@ import statistics
 from collections.abc import Sequence
 
 from benchmarks.measure import Line
-from benchmarks.workloads import ENTRANTS
 
 COLUMNS = (
     "texts",
     "contender",
     "asked for",
     "points: median, p90",
+    "rows forward",
     "true error: median, worst",
     "speed, library = 1",
     "peak memory, library = 1",
@@ -21,8 +21,8 @@ COLUMNS = (
 
 def markdown(lines: Sequence[Line]) -> str:
     """The table; columns are padded so that it reads well on a terminal too."""
-    library = {line.workload: line for line in lines if line.entrant == ENTRANTS[0]}
-    rows = [COLUMNS, *(cells(line, library[line.workload]) for line in lines)]
+    library = {line.workload.code: line for line in lines if line.entrant == line.workload.entrants[0]}
+    rows = [COLUMNS, *(cells(line, library[line.workload.code]) for line in lines)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     padded = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     rule = "|".join("-" * (width + 2) for width in widths)
@@ -32,10 +32,11 @@ def markdown(lines: Sequence[Line]) -> str:
 def cells(line: Line, library: Line) -> tuple[str, ...]:
     """One row."""
     return (
-        f"{line.tokens:.0f} tokens",
+        f"{line.workload.code} {line.workload.name}, {line.tokens:.0f} tokens",
         line.entrant.contender,
         str(line.entrant.accuracy),
         f"{statistics.median(line.points):.0f}, {p90(line.points):.0f}",
+        f"{statistics.median(line.rows):.0f}",
         f"{percent(statistics.median(line.errors))}, {percent(max(line.errors))}",
         f"{line.speed:.2f}",
         f"{line.peak_mib / library.peak_mib:.2f}",

@@ -1,7 +1,8 @@
 """Texts to explain: short and long reviews for the benchmark, odd ones for the tests.
 
 All were written for this project. SHORT are about 16 tokens of a WordPiece vocabulary with the special
-tokens, LONG about 120; ODD are what users also send. Sentiment, negation, length and script vary.
+tokens, MIDDLE about 40, LONG about 120; ODD are what users also send. Sentiment, negation, length and
+script vary.
 """
 
 SHORT = (
@@ -25,6 +26,17 @@ SHORT = (
     "Too salty for me, but my husband ate all of it happily.",
     "The update fixed the crashes and, sadly, removed the one thing I used.",
     "Neither funny nor sad, this film simply goes on until it stops.",
+)
+
+MIDDLE = (
+    "Anna Weber moved from Hamburg to Lisbon in March, where she opened a small bakery with her cousin Rui; "
+    "they sell rye bread, cheese cakes and, on Sundays only, pretzels.",
+    "The ferry to Bergen was late, so Mr Olsen took the night train by way of Oslo, slept badly, and still "
+    "reached the meeting of the harbour board before the chairman found his glasses.",
+    "In her second novel, Miriam Cole follows a clockmaker from Prague to Buenos Aires and back again, and "
+    "although the plot wanders, the last hundred pages are among her very best.",
+    "Nobody at the Riverside Museum could tell me when the Egyptian rooms will open again, but a guard named "
+    "Tom showed us the old map of Cairo, which alone was worth the price.",
 )
 
 LONG = (
