@@ -143,7 +143,6 @@ UNBUILT = {
         "zero_shot_classification", text="a", labels=["b"]
     ),
     "question_answering": explaining("question_answering", question="a", context="b"),
-    "token_classification": explaining("token_classification", text="a"),
     "image_classification": explaining("image_classification", image=b"a"),
     "options.embedding_layer ALL": request(embedding_layer=3),
     "options.baselines.reference_text": request(baselines=[{"reference_text": "a"}]),

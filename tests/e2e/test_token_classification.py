@@ -1,6 +1,7 @@
 """Token classification on the wire: the deployed model's labels, scores that add up, what is left out."""
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrainedTokenizerFast, pipeline
 
 from ligserve.client import (
     Client,
@@ -24,6 +25,7 @@ from ligserve.server.workers.models.head import TOKEN
 from tests.conftest import ENTITY_LABELS, ZooModel
 from tests.live_server import live_server
 from tests.zoo import ARCHITECTURES, build_model
+from tests.zoo.corpus import SENTENCES
 from tests.zoo.tokenizers import wordpiece
 
 TOLERANCE = 0.01
@@ -131,6 +133,22 @@ def test_offsets_slice_the_text_to_each_tokens_characters(client: Client, name: 
         covered = {place for token in content for place in range(token.start, token.end)}
         missed = {text[place] for place in range(len(text)) if place not in covered}
         assert not "".join(missed - {"\u0301", "\u0308", "\u200d"}).strip()
+
+
+def test_entities_are_those_of_the_pipeline(client: Client, zoo_model: ZooModel) -> None:
+    torch.set_num_threads(1)
+    directory = str(zoo_model("bert", labels=ENTITY_LABELS, head=TOKEN))
+    find: Any = pipeline("token-classification", model=directory, aggregation_strategy="first", device="cpu")
+    found = 0
+    for sentence in SENTENCES:
+        # Words alone: the pipeline reads "(so" as one word.
+        text = " ".join(re.findall(r"\w+", sentence))
+        explanation = client.explain("bert-entities", TokenClassification(text), n_steps=5)
+        ours = [(each.label, each.start, each.end) for each in explanation.entities()]
+        assert ours == [(each["entity_group"], each["start"], each["end"]) for each in find(text)]
+        assert all(text[each.start : each.end] == each.text for each in explanation.entities())
+        found += len(ours)
+    assert found > len(SENTENCES)
 
 
 def test_repeated_tokens_stay_apart(client: Client) -> None:

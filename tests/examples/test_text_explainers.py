@@ -1,5 +1,6 @@
 """The examples run as a reader of them would run them, against a real server."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ligserve.server.workers.models.head import TOKEN
 from ligserve.v1 import explanation_service_pb2 as service_pb
-from tests.conftest import NLI_LABELS, ZooModel
+from tests.conftest import ENTITY_LABELS, NLI_LABELS, ZooModel
 from tests.live_server import LiveServer, live_server
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -17,8 +19,12 @@ TEXT, OTHER = "The film was long, I love it", "It is not bad"
 
 @pytest.fixture(scope="module")
 def server(zoo_model: ZooModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server with a classifier, "classes", and an entailment model, "nli"."""
-    models = {"classes": zoo_model("bert"), "nli": zoo_model("bert", labels=NLI_LABELS)}
+    """A server with a classifier, "classes", an entailment model, "nli", and one for entities, "ner"."""
+    models = {
+        "classes": zoo_model("bert"),
+        "nli": zoo_model("bert", labels=NLI_LABELS),
+        "ner": zoo_model("bert", labels=ENTITY_LABELS, head=TOKEN),
+    }
     with live_server(models, tmp_path_factory.mktemp("examples") / "log", "--threads", "1") as server:
         yield server
 
@@ -48,6 +54,29 @@ def test_an_example_prints_its_answer_and_writes_a_page(
     assert done.stdout.count("scores add up to") == targets
     assert TEXT in done.stdout
     assert page.read_text(encoding="utf-8").count("<tr>") == targets + 1
+
+
+def test_the_example_of_token_classification_tells_why_each_entity_is_one(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    done = run(
+        "token_classification",
+        TEXT,
+        "--server",
+        server.address,
+        "--model",
+        "ner",
+        "--html",
+        page,
+        "--ignore",
+        "O",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    entities = re.findall(r"^(PER|LOC) (.+): \S.* [+-]\d\.\d\d", done.stdout, re.MULTILINE)
+    assert entities
+    assert all(text in TEXT for _, text in entities)
+    assert page.read_text(encoding="utf-8").count("<tr>") > 1
 
 
 def test_every_text_explainer_has_an_example() -> None:
