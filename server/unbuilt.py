@@ -13,12 +13,12 @@ _BUILT_EXPLAINERS = frozenset(
         "multi_label_classification",
         "zero_shot_classification",
         "token_classification",
+        "question_answering",
     }
 )
 
 # The part's name, and whether a request's options ask for it.
 _UNBUILT_OPTIONS: Mapping[str, Callable[[pb.ExplainOptions], bool]] = {
-    "options.embedding_layer ALL": lambda o: o.embedding_layer == pb.EMBEDDING_LAYER_ALL,
     "options.baselines.reference_text": lambda o: any(b.HasField("reference_text") for b in o.baselines),
     "more than one of options.baselines": lambda o: len(o.baselines) > 1,
     "options.long_input.window": lambda o: o.long_input.HasField("window"),

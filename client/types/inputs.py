@@ -89,7 +89,17 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer that a question answering model picks; positions as in `Token`."""
+    """The answer that a question answering model picks; positions as in `Token`.
+
+    Attributes:
+        text: the answer, a slice of the context; empty where a LIBRARY answer is no span of it.
+        start: where it starts in the context.
+        end: where it ends in the context (exclusive).
+        first_token: position of its first token.
+        last_token: position of its last token.
+        probability: of this span, 0 to 1.
+        no_answer_probability: that the context holds no answer, 0 to 1; None where the model does not say.
+    """
 
     text: str
     start: int
@@ -97,10 +107,12 @@ class Answer:
     first_token: int
     last_token: int
     probability: float
+    no_answer_probability: float | None = None
 
     @classmethod
     def from_proto(cls, message: service_pb.Answer) -> "Answer":
         """Read a message."""
+        known = message.HasField("no_answer_probability")
         return cls(
             text=message.text,
             start=message.start,
@@ -108,6 +120,7 @@ class Answer:
             first_token=message.first_token,
             last_token=message.last_token,
             probability=message.probability,
+            no_answer_probability=message.no_answer_probability if known else None,
         )
 
 

@@ -9,6 +9,7 @@ from ligserve.v1 import explanation_service_pb2 as service_pb
 MAX_TARGETS = 64
 MAX_LABELS = 1000
 MAX_IGNORED = 100_000
+MAX_ANSWER_TOKENS = 512
 # Where the label goes in a hypothesis.
 PLACE = "{}"
 
@@ -28,6 +29,9 @@ def check_explainer(found: Violations, request: service_pb.ExplainRequest, max_t
             check_zero_shot(found, request.zero_shot_classification, max_text_chars)
         case "token_classification":
             check_token_classification(found, request.token_classification, max_text_chars)
+        case "question_answering":
+            check_question_answering(found, request.question_answering, max_text_chars)
+            check_explained_logit(found, request.options)
 
 
 def check_sequence_classification(
@@ -94,6 +98,25 @@ def check_token_classification(
     for i, label in enumerate(message.ignored_labels):
         if not label:
             found.add(f"{path}.ignored_labels[{i}]", "must not be empty")
+
+
+def check_question_answering(found: Violations, message: pb.QuestionAnswering, max_text_chars: int) -> None:
+    """Check both texts and the longest answer."""
+    path = "question_answering"
+    found.text(f"{path}.question", message.question, max_text_chars)
+    found.text(f"{path}.context", message.context, max_text_chars)
+    if message.HasField("max_answer_tokens"):
+        found.whole_number(f"{path}.max_answer_tokens", message.max_answer_tokens, 1, MAX_ANSWER_TOKENS)
+
+
+def check_explained_logit(found: Violations, options: pb.ExplainOptions) -> None:
+    """Check that nobody asks for a probability where the library explains a logit."""
+    others = (pb.OUTPUT_SPACE_PROBABILITY, pb.OUTPUT_SPACE_LOG_ODDS)
+    if options.convention == pb.CONVENTION_LIBRARY and options.output_space in others:
+        found.add(
+            "options.output_space",
+            "must be LOGIT or not set: question answering in the LIBRARY convention explains a logit",
+        )
 
 
 def check_template(found: Violations, path: str, template: str, max_text_chars: int) -> None:

@@ -1,15 +1,20 @@
 """What a model can and cannot do, found out by trying it once when it is loaded."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import torch
 
 from ligserve.server.errors import ServeError
+from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.explainers import PLANNERS
 from ligserve.server.workers.explainers.baselines import DEFAULT_BASELINE, token_or_none
-from ligserve.server.workers.explainers.faithful_text import faithful_input
+from ligserve.server.workers.explainers.faithful_text import faithful_input, faithful_pair
 from ligserve.server.workers.explainers.support import CONVENTIONS, head_refusal, refusal
+from ligserve.server.workers.explainers.text_input import SourceText
+from ligserve.server.workers.models.head import SPAN
+from ligserve.server.workers.models.layers import EmbeddingLayer
 from ligserve.server.workers.models.loaded import LoadedModel, RowInputs, TextModel
 from ligserve.server.workers.probe_requests import PROBE_REQUESTS
 from ligserve.v1 import explanation_pb2 as pb
@@ -24,8 +29,10 @@ _REPLACED_TOLERANCE = 1e-4
 
 
 def probed(model: LoadedModel) -> LoadedModel:
-    """The model with what the probe found: padding, and what it refuses."""
+    """The model with what the probe found: padding, layers that move, and what it refuses."""
     model = dataclasses.replace(model, pads_safely=isinstance(model, TextModel) and _pads_safely(model))
+    if isinstance(model, TextModel):
+        model = dataclasses.replace(model, layers=_layers(model))
     tried = {
         (explainer, convention): _refusal(model, explainer, convention)
         for explainer in PLANNERS
@@ -63,17 +70,42 @@ def _wrong_ends(spec: PathSpec, *, same_inputs: bool) -> str:
     return ""
 
 
+def _layers(model: TextModel) -> Mapping["pb.EmbeddingLayer.ValueType", EmbeddingLayer]:
+    """The model's layers, without an embeddings block that a path cannot move."""
+    block = model.layers.get(pb.EMBEDDING_LAYER_ALL)
+    broken = block is not None and not _moves(model, block)
+    return {kind: layer for kind, layer in model.layers.items() if not (broken and layer is block)}
+
+
+def _moves(model: TextModel, layer: EmbeddingLayer) -> bool:
+    """Whether the layer's output can be replaced by itself and the model's output stays."""
+    try:
+        row = _row(model, _SHORT)
+        spec = EmbeddingPathSpec(model, layer, row, baseline_row=row, prediction_row=row)
+        return not _wrong_ends(spec, same_inputs=True)
+    except Exception:
+        return False
+
+
 def _pads_safely(model: TextModel) -> bool:
     """Whether a row's logits are the same alone and beside a longer row."""
-    token = token_or_none(model, DEFAULT_BASELINE)
     try:
-        short, long = (faithful_input(model, text, "text", token or 0).row for text in (_SHORT, _LONG))
+        short, long = (_row(model, text) for text in (_SHORT, _LONG))
         alone, beside = _first_logits(model, [short]), _first_logits(model, [short, long])
     except Exception:
         return False
     own = beside[: len(alone)] if model.head.per_token else beside
     moved = (alone - own).abs() / (1 + alone.abs())
     return bool(moved.max() <= _PADDING_TOLERANCE)
+
+
+def _row(model: TextModel, text: str) -> RowInputs:
+    """A row of a kind that the head takes: some question answerers take nothing but pairs."""
+    token = token_or_none(model, DEFAULT_BASELINE) or 0
+    if model.head is SPAN:
+        source = SourceText(text, "text")
+        return faithful_pair(model, source, source, token).row
+    return faithful_input(model, text, "text", token).row
 
 
 def _first_logits(model: TextModel, rows: list[RowInputs]) -> torch.Tensor:

@@ -21,4 +21,7 @@ PROBE_REQUESTS: Mapping[str, ExplainRequest] = {
         zero_shot_classification=pb.ZeroShotClassification(text=_TEXT, labels=[_SECOND], multi_label=True)
     ),
     "token_classification": ExplainRequest(token_classification=pb.TokenClassification(text=_TEXT)),
+    "question_answering": ExplainRequest(
+        question_answering=pb.QuestionAnswering(question=_TEXT, context=_SECOND)
+    ),
 }

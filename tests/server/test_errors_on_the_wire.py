@@ -66,14 +66,9 @@ async def test_unknown_model_tells_which_there_are(front: Front) -> None:
 @pytest.mark.parametrize(
     ("fields", "part"),
     [
-        ({"question_answering": {"question": "q", "context": "c"}}, "question_answering"),
         (
             {"zero_shot_classification": {"text": "t", "labels": ["l"]}},
             "zero_shot_classification.multi_label = false in FAITHFUL",
-        ),
-        (
-            {"sequence_classification": {"text": "t"}, "options": {"embedding_layer": 3}},
-            "options.embedding_layer ALL",
         ),
         (
             {"sequence_classification": {"text": "t"}, "options": {"baselines": [{"reference_text": "r"}]}},

@@ -57,7 +57,8 @@ class _OutputSpaceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OutputSpa
     """Default: PROBABILITY."""
     OUTPUT_SPACE_PROBABILITY: _OutputSpace.ValueType  # 1
     """Softmax of the logits; the sigmoid of a single logit, or of each logit in multi-label
-    classification; 0 to 1.
+    classification; in question answering the softmax over tokens that Answer.probability tells of;
+    0 to 1.
     """
     OUTPUT_SPACE_LOG_ODDS: _OutputSpace.ValueType  # 2
     """log(p / (1 - p)) of that probability, in nats."""
@@ -71,7 +72,8 @@ OUTPUT_SPACE_UNSPECIFIED: OutputSpace.ValueType  # 0
 """Default: PROBABILITY."""
 OUTPUT_SPACE_PROBABILITY: OutputSpace.ValueType  # 1
 """Softmax of the logits; the sigmoid of a single logit, or of each logit in multi-label
-classification; 0 to 1.
+classification; in question answering the softmax over tokens that Answer.probability tells of;
+0 to 1.
 """
 OUTPUT_SPACE_LOG_ODDS: OutputSpace.ValueType  # 2
 """log(p / (1 - p)) of that probability, in nats."""
@@ -92,7 +94,10 @@ class _EmbeddingLayerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Embedd
     EMBEDDING_LAYER_POSITION: _EmbeddingLayer.ValueType  # 2
     """Position embeddings (embedding_type 1)."""
     EMBEDDING_LAYER_ALL: _EmbeddingLayer.ValueType  # 3
-    """The whole embeddings block, after its sum and normalisation (embedding_type 2)."""
+    """The whole embeddings block, after its sum and normalisation (embedding_type 2). In FAITHFUL paths
+    start from the block's output for other tokens at the same positions; in LIBRARY positions and
+    token types start from 0 too.
+    """
 
 class EmbeddingLayer(_EmbeddingLayer, metaclass=_EmbeddingLayerEnumTypeWrapper):
     """The layer whose output the path moves."""
@@ -104,7 +109,10 @@ EMBEDDING_LAYER_WORD: EmbeddingLayer.ValueType  # 1
 EMBEDDING_LAYER_POSITION: EmbeddingLayer.ValueType  # 2
 """Position embeddings (embedding_type 1)."""
 EMBEDDING_LAYER_ALL: EmbeddingLayer.ValueType  # 3
-"""The whole embeddings block, after its sum and normalisation (embedding_type 2)."""
+"""The whole embeddings block, after its sum and normalisation (embedding_type 2). In FAITHFUL paths
+start from the block's output for other tokens at the same positions; in LIBRARY positions and
+token types start from 0 too.
+"""
 Global___EmbeddingLayer: _TypeAlias = EmbeddingLayer  # noqa: Y015
 
 class _QuadratureRule:
@@ -354,7 +362,11 @@ Global___ZeroShotClassification: _TypeAlias = ZeroShotClassification  # noqa: Y0
 
 @_typing.final
 class QuestionAnswering(_message.Message):
-    """Explains the answer that an extractive question answering model picks from a context."""
+    """Explains the answer that an extractive question answering model picks from a context: two targets, its
+    start and then its end. In FAITHFUL each is the output of the token where the answer starts (ends),
+    fixed along the path; its probability is that of Answer.probability. In LIBRARY each is the largest
+    start (end) logit of all tokens, whichever token has it at that point of the path.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -366,7 +378,7 @@ class QuestionAnswering(_message.Message):
     context: _builtins.str
     """The text that holds the answer, not empty."""
     max_answer_tokens: _builtins.int
-    """Longest answer considered, in tokens, 1 to 512. Default: 30."""
+    """Longest answer considered, in tokens, 1 to 512. No effect in the LIBRARY convention. Default: 30."""
     def __init__(
         self,
         *,
@@ -854,9 +866,13 @@ class ExplainOptions(_message.Message):
     convention: Global___Convention.ValueType
     """Whose habits the answer follows. Default: FAITHFUL."""
     output_space: Global___OutputSpace.ValueType
-    """The function of the logits that is explained. Default: PROBABILITY."""
+    """The function of the logits that is explained. Default: PROBABILITY (question answering in the
+    LIBRARY convention: LOGIT, the only one there).
+    """
     embedding_layer: Global___EmbeddingLayer.ValueType
-    """The layer whose output the path moves. Default: WORD."""
+    """The layer whose output the path moves. Default: WORD (question answering in the LIBRARY
+    convention: ALL).
+    """
     @_builtins.property
     def fixed_steps(self) -> Global___FixedSteps:
         """A fixed number of nodes."""

@@ -373,7 +373,11 @@ Global___Header: _TypeAlias = Header  # noqa: Y015
 
 @_typing.final
 class Answer(_message.Message):
-    """The answer that a question answering model picks."""
+    """The answer that a question answering model picks. FAITHFUL: of all spans that lie in the context and
+    hold at most max_answer_tokens tokens, the one whose start logit and end logit add up to most (the
+    first of several, and of those the shortest). LIBRARY: from the token with the largest start logit to
+    the one with the largest end logit, whatever they are.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -383,18 +387,31 @@ class Answer(_message.Message):
     FIRST_TOKEN_FIELD_NUMBER: _builtins.int
     LAST_TOKEN_FIELD_NUMBER: _builtins.int
     PROBABILITY_FIELD_NUMBER: _builtins.int
+    NO_ANSWER_PROBABILITY_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """The answer, a slice of the caller's context."""
+    """The answer, a slice of the caller's context: its tokens and the combining marks that follow, not
+    widened to whole words. Empty in LIBRARY where the two tokens are no span of the context.
+    """
     start: _builtins.int
-    """Start of the answer in the context, in Unicode code points from 0."""
+    """Start of the answer in the context, in Unicode code points from 0. 0 where text is empty."""
     end: _builtins.int
-    """End (exclusive) of the answer in the context, in Unicode code points."""
+    """End (exclusive) of the answer in the context, in Unicode code points. 0 where text is empty."""
     first_token: _builtins.int
     """Position of the answer's first token."""
     last_token: _builtins.int
-    """Position of the answer's last token."""
+    """Position of the answer's last token; in LIBRARY it may come before the first."""
     probability: _builtins.float
-    """Probability of this span, 0 to 1."""
+    """Probability of this span, 0 to 1: that of its start times that of its end. FAITHFUL: each the
+    softmax of the start (end) logits over the tokens of the context and the classification token
+    ([CLS], <s>) where the tokenizer adds one; the score of transformers' pipeline up to version 4.
+    LIBRARY: the softmax over all tokens.
+    """
+    no_answer_probability: _builtins.float
+    """Probability that the context holds no answer, 0 to 1: the same product for the classification
+    token as start and end. Of use where the model was trained to point there (SQuAD 2): above
+    probability, that pipeline with handle_impossible_answer gives no answer, and so warns
+    NO_ANSWER_IS_LIKELIER here. Unset in LIBRARY, and where the tokenizer adds no such token.
+    """
     def __init__(
         self,
         *,
@@ -404,12 +421,15 @@ class Answer(_message.Message):
         first_token: _builtins.int = ...,
         last_token: _builtins.int = ...,
         probability: _builtins.float = ...,
+        no_answer_probability: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_no_answer_probability", b"_no_answer_probability", "no_answer_probability", b"no_answer_probability"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "first_token", b"first_token", "last_token", b"last_token", "probability", b"probability", "start", b"start", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_no_answer_probability", b"_no_answer_probability", "end", b"end", "first_token", b"first_token", "last_token", b"last_token", "no_answer_probability", b"no_answer_probability", "probability", b"probability", "start", b"start", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__no_answer_probability: _TypeAlias = _typing.Literal["no_answer_probability"]  # noqa: Y015
+    _WhichOneofArgType__no_answer_probability: _TypeAlias = _typing.Literal["_no_answer_probability", b"_no_answer_probability"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__no_answer_probability) -> _WhichOneofReturnType__no_answer_probability | None: ...
 
 Global___Answer: _TypeAlias = Answer  # noqa: Y015
 

@@ -145,7 +145,9 @@ class Model(_message.Message):
     model_type: _builtins.str
     """model_type of the model's configuration, such as "bert"."""
     num_logits: _builtins.int
-    """Number of logits; 1 for a model with a single logit, whatever labels it lists."""
+    """Number of logits; 1 for a model with a single logit, whatever labels it lists. Question answering:
+    2 for each token, its being the start and the end of an answer.
+    """
     max_tokens: _builtins.int
     """Most tokens of one input, special tokens included. 0: no limit known."""
     dtype: _builtins.str
@@ -154,7 +156,7 @@ class Model(_message.Message):
     """Number of parameters."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The labels, in the order of the model's outputs."""
+        """The labels, in the order of the model's outputs. None for question answering."""
 
     @_builtins.property
     def explainers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplainerSupport]:

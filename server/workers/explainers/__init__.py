@@ -7,6 +7,7 @@ from ligserve.server.workers.explainers.pairwise_sequence_classification import 
     plan_pairwise_sequence_classification,
 )
 from ligserve.server.workers.explainers.plan import Explained, PathPlan, Plan
+from ligserve.server.workers.explainers.question_answering import plan_question_answering
 from ligserve.server.workers.explainers.sequence_classification import plan_sequence_classification
 from ligserve.server.workers.explainers.support import refuse_head
 from ligserve.server.workers.explainers.token_classification import plan_token_classification
@@ -35,6 +36,7 @@ _TEXT_PLANNERS: Mapping[str, Callable[[ExplainRequest, TextModel], Plan]] = {
     "multi_label_classification": plan_multi_label_classification,
     "zero_shot_classification": plan_zero_shot_classification,
     "token_classification": plan_token_classification,
+    "question_answering": plan_question_answering,
 }
 PLANNERS: Mapping[str, Planner] = {name: _of_text(plan, name) for name, plan in _TEXT_PLANNERS.items()}
 

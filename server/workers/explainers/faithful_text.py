@@ -40,6 +40,24 @@ def faithful_pair(model: TextModel, first: SourceText, second: SourceText, basel
     return _input(model, [first, second], baseline_token)
 
 
+def faithful_question(
+    model: TextModel, question: SourceText, context: SourceText, baseline_token: int
+) -> TextInput:
+    """The row of `model(**tokenizer(question, context))`; arguments as in `faithful_input`.
+
+    Models whose tokenizer pads on the left (XLNet) were trained with the context first, and are given it so,
+    as transformers' pipeline does. In the tokens the question is the first text all the same.
+
+    Raises:
+        InvalidArgumentError: a text has no tokens, or the pair has too many.
+    """
+    if model.tokenizer.padding_side == "right":
+        return faithful_pair(model, question, context, baseline_token)
+    text = faithful_pair(model, context, question, baseline_token)
+    text.tokens.segments[:] = [1 - segment for segment in text.tokens.segments]
+    return text
+
+
 def _input(model: TextModel, sources: Sequence[SourceText], baseline_token: int) -> TextInput:
     check_characters(model, *sources)
     texts = [source.text for source in sources]

@@ -8,11 +8,10 @@ from torch import Tensor
 from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
 from ligserve.server.workers.explainers.accuracy import quadrature_rule
 from ligserve.server.workers.explainers.baselines import baseline_kind, replacement_token
-from ligserve.server.workers.explainers.moved_layer import moved_layer
+from ligserve.server.workers.explainers.moved_layer import default_layer, moved_layer, start_row
 from ligserve.server.workers.explainers.plan import Explained, PathPlan
 from ligserve.server.workers.explainers.support import refuse_unsupported
 from ligserve.server.workers.explainers.text_input import TextInput
-from ligserve.server.workers.models.layers import EmbeddingLayer
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
 
@@ -37,7 +36,7 @@ class Setting:
     convention: "explanation_pb2.Convention.ValueType"
     space: "explanation_pb2.OutputSpace.ValueType"
     token: int
-    layer: EmbeddingLayer
+    layer: "explanation_pb2.EmbeddingLayer.ValueType"
     zeroed: bool
     warnings: Sequence[explanation_service_pb2.Warning]
 
@@ -56,9 +55,9 @@ class Setting:
         """A path over a text in this setting; arguments as in `PathPlan`."""
         spec = EmbeddingPathSpec(
             model=self.model,
-            layer=self.layer,
+            layer=self.model.layers[self.layer],
             row=text.row,
-            baseline_row=text.baseline_row,
+            baseline_row=start_row(self.model, self.convention, self.layer, text),
             zeroed=text.content if self.zeroed else None,
             prediction_row=text.prediction_row,
         )
@@ -75,7 +74,8 @@ def setting_of(request: explanation_service_pb2.ExplainRequest, model: TextModel
     options = request.options
     convention = options.convention or explanation_pb2.CONVENTION_FAITHFUL
     refuse_unsupported(model, explainer, convention)
-    layer, warnings = moved_layer(model, convention, options.embedding_layer)
+    asked = options.embedding_layer or default_layer(explainer, convention)
+    layer, warnings = moved_layer(model, convention, asked)
     kind = baseline_kind(options)
     return Setting(
         model=model,
@@ -83,7 +83,7 @@ def setting_of(request: explanation_service_pb2.ExplainRequest, model: TextModel
         convention=convention,
         space=options.output_space or explanation_pb2.OUTPUT_SPACE_PROBABILITY,
         token=replacement_token(model, kind),
-        layer=model.layers[layer],
+        layer=layer,
         zeroed=kind == "zero_embedding",
         warnings=warnings,
     )

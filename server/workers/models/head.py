@@ -21,14 +21,14 @@ class Head:
         suffix: how transformers' classes that have it end.
         auto_model: transformers' class that loads it.
         per_token: whether there are logits for each token, (B, T, C), rather than for each row, (B, C).
-        labelled: whether the logits are those of the configuration's labels.
+        unlabelled: number of logits that are not those of the configuration's labels; 0 where they are.
     """
 
     name: str
     suffix: str
     auto_model: Any
     per_token: bool = False
-    labelled: bool = True
+    unlabelled: int = 0
 
     def logits(self, output: Any) -> Tensor:
         """The head's logits from a forward pass' output."""
@@ -41,7 +41,7 @@ SEQUENCE = Head("sequence classifier", "ForSequenceClassification", AutoModelFor
 TOKEN = Head("token classifier", "ForTokenClassification", AutoModelForTokenClassification, per_token=True)
 # (B, T, 2): each token's logits of being an answer's first and last.
 SPAN = Head(
-    "question answerer", "ForQuestionAnswering", AutoModelForQuestionAnswering, per_token=True, labelled=False
+    "question answerer", "ForQuestionAnswering", AutoModelForQuestionAnswering, per_token=True, unlabelled=2
 )
 HEADS = (SEQUENCE, TOKEN, SPAN)
 
@@ -58,5 +58,7 @@ HEAD_OF_EXPLAINER: Mapping[str, Head] = {
 
 def head_of(architectures: list[str]) -> Head | None:
     """The head that a configuration's architectures name; None if it is none of ours."""
-    found = (head for head in HEADS if any(name.endswith(head.suffix) for name in architectures))
+    # XLNet and its like have a head with a search of its own, and a "Simple" one of the usual kind.
+    names = [name.removesuffix("Simple") for name in architectures]
+    found = (head for head in HEADS if any(name.endswith(head.suffix) for name in names))
     return next(found, None)

@@ -42,6 +42,8 @@ def embedding_layers(model: PreTrainedModel) -> dict["pb.EmbeddingLayer.ValueTyp
     position = getattr(block, "position_embeddings", None) or getattr(base, "wpe", None)
     if isinstance(position, nn.Module):
         layers[pb.EMBEDDING_LAYER_POSITION] = EmbeddingLayer((position,))
+    if isinstance(block, nn.Module):
+        layers[pb.EMBEDDING_LAYER_ALL] = EmbeddingLayer((block,))
     return layers
 
 

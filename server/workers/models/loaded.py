@@ -48,8 +48,8 @@ class LoadedModel:
 
     @property
     def num_logits(self) -> int:
-        """Number of outputs; 1 for a single-logit head."""
-        return len(self.labels)
+        """Number of outputs, of each token where the head judges tokens; 1 for a single-logit head."""
+        return self.head.unlabelled or len(self.labels)
 
     def batch(self, rows: Sequence[RowInputs]) -> dict[str, Tensor]:
         """Rows of equal keys and shapes as one batch."""
@@ -82,9 +82,23 @@ class TextModel(LoadedModel):
     @property
     def first_position(self) -> int:
         """The position id of a text's first token; some architectures count from their padding id on."""
+        return 0 if self._position_padding is None else self._position_padding + 1
+
+    def positions(self, ids: Tensor) -> Tensor:
+        """(T,) position ids that the model gives a row by itself.
+
+        Where it counts from its padding id on, padding tokens stay there.
+        """
+        if self._position_padding is None:
+            return torch.arange(len(ids))
+        counted = (ids != self._position_padding).long()
+        return counted.cumsum(0) * counted + self._position_padding
+
+    @property
+    def _position_padding(self) -> int | None:
         layer = self.layers.get(explanation_pb2.EMBEDDING_LAYER_POSITION)
-        padding = getattr(layer.modules[0], "padding_idx", None) if layer else None
-        return 0 if padding is None else int(padding) + 1
+        padding: int | None = getattr(layer.modules[0], "padding_idx", None) if layer else None
+        return padding
 
     def batch(self, rows: Sequence[RowInputs]) -> dict[str, Tensor]:
         """Rows of equal keys as one batch, each input (B, T), short rows padded on the right."""

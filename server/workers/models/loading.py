@@ -63,7 +63,7 @@ def load_model(source: ModelSource, device: str) -> LoadedModel:
         network=network,
         head=head,
         tokenizer=tokenizer,
-        labels=_labels(network) if head.labelled else (),
+        labels=() if head.unlabelled else _labels(network),
         max_tokens=max_tokens(network, tokenizer),
         parameters=frozenset(inspect.signature(network.forward).parameters),
         layers=embedding_layers(network),

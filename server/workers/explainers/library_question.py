@@ -1,0 +1,43 @@
+"""LIBRARY: a question and a context in one row, as transformers-interpret 0.10.0 puts them together itself.
+
+Source: QuestionAnsweringExplainer in explainers/text/question_answering.py of that release. Nothing is
+cleaned, and the prediction is of the very row that is explained.
+"""
+
+from ligserve.server.workers.explainers.library_frame import (
+    FRAME_LENGTH,
+    bare_tokens,
+    framed_ids,
+    framed_tokens,
+)
+from ligserve.server.workers.explainers.library_text import library_baseline_row, library_row
+from ligserve.server.workers.explainers.text_input import (
+    SourceText,
+    TextInput,
+    check_characters,
+    check_length,
+)
+from ligserve.server.workers.models.loaded import TextModel
+
+
+def library_question(
+    model: TextModel, question: SourceText, context: SourceText, baseline_token: int
+) -> TextInput:
+    """The row "[CLS] question [SEP] context [SEP]"; arguments as in `library_pair`.
+
+    Raises:
+        InvalidArgumentError: a text has no tokens, or the pair has too many.
+        FailedPreconditionError: the tokenizer has no tokens that start and separate.
+    """
+    check_characters(model, question, context)
+    first, second = (bare_tokens(model, source.text) for source in (question, context))
+    lengths = [len(first.ids), len(second.ids)]
+    check_length(model, [question, context], sum(lengths) + FRAME_LENGTH, lengths)
+    row = library_row(model, framed_ids(model, first.ids, second.ids), separator=lengths[0])
+    baseline_ids = framed_ids(model, *([baseline_token] * length for length in lengths))
+    return TextInput(
+        row=row,
+        baseline_row=library_baseline_row(row, baseline_ids),
+        prediction_row=row,
+        tokens=framed_tokens(model, first, second),
+    )
