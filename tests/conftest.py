@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ligserve.client import Client
-from ligserve.server.workers.models.head import SEQUENCE, TOKEN, Head
+from ligserve.server.workers.models.head import SEQUENCE, SPAN, TOKEN, Head
 from tests.live_server import LiveServer, live_server
 from tests.sentiment import sentiment_model
 from tests.zoo import ARCHITECTURES, build_model
@@ -14,10 +14,13 @@ from tests.zoo import ARCHITECTURES, build_model
 __all__ = ["sentiment_model"]
 
 ZooModel = Callable[..., Path]
+QaZooModel = Callable[[str], Path]
 
 # Labels of entailment models: as the library wants them, and in another order and spelling.
 NLI_LABELS = ("contradiction", "neutral", "entailment")
 ODD_NLI_LABELS = ("neutral", "Entails", "Contradiction")
+# Those that transformers has a question answerer for.
+QA_ARCHITECTURES = tuple(ARCHITECTURES)
 NLI_ARCHITECTURES = ("bert", "distilbert", "roberta", "deberta-v2", "modernbert")
 # Labels of entity models.
 ENTITY_LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
@@ -42,6 +45,12 @@ def zoo_model(tmp_path_factory: pytest.TempPathFactory) -> ZooModel:
 
 
 @pytest.fixture(scope="session")
+def qa_zoo_model(zoo_model: ZooModel) -> QaZooModel:
+    """Directory of a small random question answerer by architecture, built once."""
+    return lambda name: zoo_model(name, 2, head=SPAN)
+
+
+@pytest.fixture(scope="session")
 def live(
     zoo_model: ZooModel, sentiment_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
@@ -60,6 +69,24 @@ def live(
     }
     with live_server(models, tmp_path_factory.mktemp("live") / "server.log", "--threads", "1") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def qa_live(
+    zoo_model: ZooModel, qa_zoo_model: QaZooModel, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    """A real server with the zoo's question answerers, and a classifier named "classifier"."""
+    models = {name: qa_zoo_model(name) for name in QA_ARCHITECTURES}
+    models["classifier"] = zoo_model("bert")
+    with live_server(models, tmp_path_factory.mktemp("qa-live") / "server.log", "--threads", "1") as server:
+        yield server
+
+
+@pytest.fixture
+def qa_client(qa_live: LiveServer) -> Iterator[Client]:
+    """A client of the server with question answerers."""
+    with Client(qa_live.address) as connected:
+        yield connected
 
 
 @pytest.fixture

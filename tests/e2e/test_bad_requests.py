@@ -142,9 +142,7 @@ UNBUILT = {
     "zero_shot_classification.multi_label = false in FAITHFUL": explaining(
         "zero_shot_classification", text="a", labels=["b"]
     ),
-    "question_answering": explaining("question_answering", question="a", context="b"),
     "image_classification": explaining("image_classification", image=b"a"),
-    "options.embedding_layer ALL": request(embedding_layer=3),
     "options.baselines.reference_text": request(baselines=[{"reference_text": "a"}]),
     "more than one of options.baselines": request(baselines=[{"pad_token": {}}, {"mask_token": {}}]),
     "options.long_input.window": request(long_input={"window": {}}),

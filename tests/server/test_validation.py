@@ -7,6 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
 from ligserve.server.validation import violations
+from ligserve.v1 import explanation_pb2 as pb2
 from ligserve.v1 import explanation_service_pb2 as pb
 from ligserve.v1 import model_service_pb2 as model_pb
 from tests.server.front_harness import ask
@@ -15,6 +16,7 @@ TEXT = "sequence_classification.text"
 PAIR = "pairwise_sequence_classification"
 MULTI = "multi_label_classification"
 ZERO = "zero_shot_classification"
+QA = "question_answering"
 
 
 def paths(request: Message) -> list[str]:
@@ -27,6 +29,13 @@ def classify(**fields: Any) -> pb.ExplainRequest:
 
 def other(explainer: str, **fields: Any) -> pb.ExplainRequest:
     return pb.ExplainRequest(model="m", **{explainer: fields})  # type: ignore[arg-type]
+
+
+def library_answer(space: Any) -> pb.ExplainRequest:
+    request = other(QA, question="t", context="t")
+    request.options.convention = pb2.CONVENTION_LIBRARY
+    request.options.output_space = space
+    return request
 
 
 def options(**fields: Any) -> pb.ExplainRequest:
@@ -76,6 +85,16 @@ def test_texts_that_are_not(text: str) -> None:
             [f"{ZERO}.hypothesis_template"],
         ),
         (other(ZERO, text="t", labels=["x"] * 1000, hypothesis_template="{}"), []),
+        (other(QA), [f"{QA}.question", f"{QA}.context"]),
+        (other(QA, question="x" * 11, context="\n"), [f"{QA}.question", f"{QA}.context"]),
+        (other(QA, question="t", context="t", max_answer_tokens=0), [f"{QA}.max_answer_tokens"]),
+        (other(QA, question="t", context="t", max_answer_tokens=513), [f"{QA}.max_answer_tokens"]),
+        (other(QA, question="t", context="t", max_answer_tokens=512), []),
+        (library_answer(pb2.OUTPUT_SPACE_PROBABILITY), ["options.output_space"]),
+        (library_answer(pb2.OUTPUT_SPACE_LOG_ODDS), ["options.output_space"]),
+        (library_answer(pb2.OUTPUT_SPACE_LOGIT), []),
+        (library_answer(pb2.OUTPUT_SPACE_UNSPECIFIED), []),
+        (library_answer(9), ["options.output_space"]),
         (options(convention=9), ["options.convention"]),
         (options(output_space=9), ["options.output_space"]),
         (options(embedding_layer=-1), ["options.embedding_layer"]),

@@ -12,13 +12,14 @@ from ligserve.internal.v1.frames_pb2 import ModelSource
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.path import Path
-from ligserve.server.workers.models.head import SEQUENCE, Head
+from ligserve.server.workers.models.head import SEQUENCE, SPAN, Head
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.models.loading import load_model
 from ligserve.server.workers.probe import probed
 from tests.conftest import ZooModel
 
 LoadZoo = Callable[..., TextModel]
+LoadQa = Callable[[str], TextModel]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,6 +45,12 @@ def load_zoo(zoo_model: ZooModel) -> LoadZoo:
         return loaded[key]
 
     return load
+
+
+@pytest.fixture(scope="session")
+def load_qa(load_zoo: LoadZoo) -> LoadQa:
+    """A question answerer of the zoo in memory, probed."""
+    return lambda name: load_zoo(name, 2, head=SPAN)
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, BertForSequ
 
 from ligserve.internal.v1.frames_pb2 import ModelSource
 from ligserve.server.workers.description import describe
+from ligserve.server.workers.models.head import SPAN, TOKEN, Head, head_of
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.models.loading import ModelLoadError, load_model
 from ligserve.v1 import explanation_pb2 as pb
-from tests.conftest import NLI_LABELS, ODD_NLI_LABELS, ZooModel
-from tests.workers.conftest import LoadZoo
+from tests.conftest import NLI_LABELS, ODD_NLI_LABELS, QA_ARCHITECTURES, ZooModel
+from tests.workers.conftest import LoadQa, LoadZoo
 from tests.zoo import ARCHITECTURES
 
 SEQUENCE, PAIR = "sequence_classification", "pairwise_sequence_classification"
@@ -115,6 +116,29 @@ def test_every_architecture_is_faithful_and_pads_safely(load_zoo: LoadZoo, name:
     assert model.pads_safely
 
 
+@pytest.mark.parametrize("name", QA_ARCHITECTURES)
+def test_every_question_answerer_is_faithful_and_pads_safely(load_qa: LoadQa, name: str) -> None:
+    model = load_qa(name)
+    refused = {convention for _, convention in model.refusals}
+    assert refused == ({LIBRARY} if name == "gpt2" else set())
+    assert model.pads_safely
+    assert (model.labels, model.num_logits) == ((), 2)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "head"),
+    [
+        ("BertForQuestionAnswering", SPAN),
+        ("XLNetForQuestionAnsweringSimple", SPAN),
+        ("BertForTokenClassification", TOKEN),
+        ("BertForMaskedLM", None),
+        ("SimpleForNothing", None),
+    ],
+)
+def test_a_head_is_known_by_the_name_of_its_class(architecture: str, head: Head | None) -> None:
+    assert head_of([architecture]) is head
+
+
 def test_what_the_library_cannot_do_is_known_at_load(load_zoo: LoadZoo) -> None:
     refused = {name for name in ARCHITECTURES if (SEQUENCE, LIBRARY) in load_zoo(name).refusals}
     assert refused == {"gpt2"}, "its embeddings are looked up twice, the library returns NaN"
@@ -141,9 +165,14 @@ def test_a_model_describes_itself(load_zoo: LoadZoo) -> None:
     support = model.explainers[0]
     assert support.explainer == "sequence_classification"
     assert list(support.conventions) == [pb.CONVENTION_LIBRARY, pb.CONVENTION_FAITHFUL]
-    assert list(support.embedding_layers) == [pb.EMBEDDING_LAYER_WORD, pb.EMBEDDING_LAYER_POSITION]
+    assert list(support.embedding_layers) == [
+        pb.EMBEDDING_LAYER_WORD,
+        pb.EMBEDDING_LAYER_POSITION,
+        pb.EMBEDDING_LAYER_ALL,
+    ]
     assert list(support.baselines) == ["pad_token", "mask_token", "unknown_token", "zero_embedding"]
-    assert list(describe(load_zoo("deberta-v2")).explainers[0].embedding_layers) == [pb.EMBEDDING_LAYER_WORD]
+    of_deberta = describe(load_zoo("deberta-v2")).explainers[0].embedding_layers
+    assert list(of_deberta) == [pb.EMBEDDING_LAYER_WORD, pb.EMBEDDING_LAYER_ALL], "positions are relative"
     assert "mask_token" not in describe(load_zoo("gpt2")).explainers[0].baselines
 
 

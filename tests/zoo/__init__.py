@@ -1,4 +1,4 @@
-"""Small classifiers with random weights, one per architecture, and tokenizers trained on the spot."""
+"""Small models with random weights, one per architecture, and tokenizers trained on the spot."""
 
 from tests.zoo.architectures import ARCHITECTURES, Architecture
 from tests.zoo.build import build_model

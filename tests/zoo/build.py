@@ -9,13 +9,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ligserve.server.workers.models.head import SEQUENCE, Head
 from tests.zoo.architectures import Architecture
-from tests.zoo.corpus import SENTENCES
+from tests.zoo.logits import corpus_logits, spread_of
 
 # Random weights of the usual size give a nearly linear model; these give curved paths.
 INITIALIZER_RANGE = 0.15
-# Spread of the logits over the corpus: predictions differ, and are neither flat nor saturated (where
-# the library itself loses digits in its float32 softmax).
-LOGIT_SPREAD = 1.0
 
 
 def build_model(
@@ -27,7 +24,7 @@ def build_model(
     head: Head = SEQUENCE,
     seed: int = 7,
 ) -> Path:
-    """Write a classifier with random weights and its tokenizer; returns the directory."""
+    """Write a model with random weights and its tokenizer; returns the directory."""
     names_of_labels = labels or [f"CLASS_{index}" for index in range(num_labels)]
     tokenizer = architecture.tokenizer()
     names = ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id")
@@ -42,23 +39,24 @@ def build_model(
     )
     torch.manual_seed(seed)
     model = head.auto_model.from_config(config).eval()
-    _sharpen(model, tokenizer, num_labels)
+    _sharpen(model, tokenizer, num_labels, head)
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     return directory
 
 
 @torch.no_grad()
-def _sharpen(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, num_labels: int) -> None:
+def _sharpen(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, num_labels: int, head: Head
+) -> None:
     """Scale and centre the head so that logits spread over the corpus."""
-    head = next(
+    layer = next(
         module
         for module in reversed(list(model.modules()))
         if isinstance(module, nn.Linear) and module.out_features == num_labels
     )
-    outputs = [model(**tokenizer(text, return_tensors="pt")) for text in SENTENCES]
-    logits = torch.cat([output.logits.reshape(-1, num_labels) for output in outputs])
-    scale = LOGIT_SPREAD / logits.std(dim=0, keepdim=True).clamp(min=1e-6)
-    head.weight.mul_(scale.T)
-    if head.bias is not None:
-        head.bias.copy_(scale[0] * (head.bias - logits.mean(dim=0)))
+    logits = corpus_logits(model, tokenizer, head)
+    scale = spread_of(head) / logits.std(dim=0, keepdim=True).clamp(min=1e-6)
+    layer.weight.mul_(scale.T)
+    if layer.bias is not None:
+        layer.bias.copy_(scale[0] * (layer.bias - logits.mean(dim=0)))
