@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ligserve.server.workers.models.head import TOKEN
+from ligserve.server.workers.models.head import SPAN, TOKEN
 from ligserve.v1 import explanation_service_pb2 as service_pb
 from tests.conftest import ENTITY_LABELS, NLI_LABELS, ZooModel
 from tests.live_server import LiveServer, live_server
@@ -19,11 +19,12 @@ TEXT, OTHER = "The film was long, I love it", "It is not bad"
 
 @pytest.fixture(scope="module")
 def server(zoo_model: ZooModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server with a classifier, "classes", an entailment model, "nli", and one for entities, "ner"."""
+    """A server with a classifier, "classes", and models named after what they do."""
     models = {
         "classes": zoo_model("bert"),
         "nli": zoo_model("bert", labels=NLI_LABELS),
         "ner": zoo_model("bert", labels=ENTITY_LABELS, head=TOKEN),
+        "answers": zoo_model("bert", 2, head=SPAN),
     }
     with live_server(models, tmp_path_factory.mktemp("examples") / "log", "--threads", "1") as server:
         yield server
@@ -40,6 +41,7 @@ CALLS = [
     ("multi_label_classification", "classes", (TEXT,), 3),
     ("multi_label_classification", "classes", (TEXT, "--label", "CLASS_1"), 1),
     ("zero_shot_classification", "nli", (TEXT, "movie", "soup"), 2),
+    ("question_answering", "answers", (OTHER, TEXT), 2),
 ]
 
 

@@ -46,9 +46,7 @@ def build_model(
 
 
 @torch.no_grad()
-def _sharpen(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, num_labels: int, head: Head
-) -> None:
+def _sharpen(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, num_labels: int, head: Head) -> None:
     """Scale and centre the head so that logits spread over the corpus."""
     layer = next(
         module

@@ -28,9 +28,7 @@ def corpus_logits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, he
     return torch.cat(list(logits))
 
 
-def _of_sentences(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, head: Head
-) -> Iterator[Tensor]:
+def _of_sentences(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, head: Head) -> Iterator[Tensor]:
     for text in SENTENCES:
         logits = head.logits(model(**tokenizer(text, return_tensors="pt")))
         yield logits.reshape(-1, logits.shape[-1])
