@@ -19,8 +19,22 @@ QaZooModel = Callable[[str], Path]
 # Labels of entailment models: as the library wants them, and in another order and spelling.
 NLI_LABELS = ("contradiction", "neutral", "entailment")
 ODD_NLI_LABELS = ("neutral", "Entails", "Contradiction")
-# Those that transformers has a question answerer for.
+# Every architecture has a question answerer; the library explains those of these.
 QA_ARCHITECTURES = tuple(ARCHITECTURES)
+QA_LIBRARY_RUNS_ON = (
+    "bert",
+    "distilbert",
+    "roberta",
+    "electra",
+    "albert",
+    "mpnet",
+    "deberta-v2",
+    "modernbert",
+    "deberta",
+    "deberta-v3",
+    "big-bird",
+    "opt",
+)
 NLI_ARCHITECTURES = ("bert", "distilbert", "roberta", "deberta-v2", "modernbert")
 # Labels of entity models.
 ENTITY_LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")

@@ -1,5 +1,6 @@
 """Question answering over a real wire: the deployed model's probabilities, its answer, scores that add up."""
 
+import inspect
 import unicodedata
 from functools import cache
 from pathlib import Path
@@ -39,12 +40,16 @@ def plain(directory: Path) -> tuple[Floats, NDArray[np.bool_], int | None]:
     torch.set_num_threads(1)
     model = AutoModelForQuestionAnswering.from_pretrained(directory).eval()
     tokenizer = AutoTokenizer.from_pretrained(directory)
-    encoding = tokenizer(QUESTION, CONTEXT, return_tensors="pt")
+    first = tokenizer.padding_side == "right"
+    texts = (QUESTION, CONTEXT) if first else (CONTEXT, QUESTION)
+    encoding = tokenizer(*texts, return_tensors="pt")
+    accepted = inspect.signature(model.forward).parameters
     with torch.no_grad():
-        output = model(**encoding)
+        output = model(**{name: values for name, values in encoding.items() if name in accepted})
     logits = torch.stack([output.start_logits[0], output.end_logits[0]], dim=1).double().numpy()
-    inside = np.array([number == 1 for number in encoding.sequence_ids(0)])
-    return logits, inside, None if tokenizer.cls_token_id is None else 0
+    inside = np.array([number == int(first) for number in encoding.sequence_ids(0)])
+    no_answer = (encoding["input_ids"][0] == tokenizer.cls_token_id) if tokenizer.cls_token else None
+    return logits, inside, None if no_answer is None else int(no_answer.nonzero()[0, 0])
 
 
 def expected_chances(directory: Path) -> Floats:

@@ -9,16 +9,15 @@ from transformers_interpret import QuestionAnsweringExplainer as LibraryExplaine
 
 from ligserve.client import Client, QuestionAnsweringExplainer
 from ligserve.server.workers.models.head import SPAN
-from tests.conftest import QA_ARCHITECTURES, QaZooModel
+from tests.conftest import QA_ARCHITECTURES, QA_LIBRARY_RUNS_ON, QaZooModel
 from tests.parity.library import TOLERANCE, assert_same_scores, library_explainer
 
 PAIRS = (
     ("Who hated the film? (so did I)", "The film was long,  not funny!(My parents hated it.) 😀 great great"),
     ("Why was it worth the wait!", "The waiter forgot our order twice, but the soup was worth it. שלום"),
 )
-# On GPT-2 the library moves the look-up of token types, which says nothing about the question's words.
-LIBRARY_FAILS = {"gpt2"}
-NAMES = [name for name in QA_ARCHITECTURES if name not in LIBRARY_FAILS]
+NAMES = [name for name in QA_ARCHITECTURES if name in QA_LIBRARY_RUNS_ON]
+CRASHES = sorted({*QA_ARCHITECTURES} - {*NAMES, "gpt2"})
 
 
 def both(client: Client, qa_zoo_model: QaZooModel, name: str) -> tuple[QuestionAnsweringExplainer, Any]:
@@ -88,14 +87,36 @@ def test_steps_stick_to_the_explainer(qa_client: Client, qa_zoo_model: QaZooMode
     assert_same(ours, theirs)
 
 
-def test_where_the_library_fails_the_drop_in_answers_faithfully(
-    qa_client: Client, qa_zoo_model: QaZooModel
+def answered_faithfully(ours: QuestionAnsweringExplainer) -> list[float]:
+    """The scores of both ends, after a call that the library could not have answered."""
+    with pytest.warns(UserWarning, match="faithful"):
+        ours(*PAIRS[0], embedding_type=0)
+    assert ours.predicted_answer
+    assert ours.predicted_answer in PAIRS[0][1]
+    return [score for end in ours.word_attributions.values() for _, score in end]
+
+
+@pytest.mark.parametrize("name", CRASHES)
+def test_where_the_library_crashes_the_drop_in_answers_faithfully(
+    qa_client: Client, qa_zoo_model: QaZooModel, name: str
 ) -> None:
+    # Too few rows of token types, separators, look-ups or padding tokens: each model has its own error.
+    with pytest.raises(Exception, match=r"\w+"):
+        both(qa_client, qa_zoo_model, name)[1](*PAIRS[0], embedding_type=0)
+    assert np.isfinite(answered_faithfully(QuestionAnsweringExplainer(qa_client, name))).all()
+
+
+def test_where_the_library_looks_at_something_else(qa_client: Client, qa_zoo_model: QaZooModel) -> None:
+    """On GPT-2 it moves the look-up of token types, which says nothing about the question's words."""
     ours, theirs = both(qa_client, qa_zoo_model, "gpt2")
     theirs(*PAIRS[0], embedding_type=0)
     of_question = theirs.word_attributions["start"][: theirs.sep_idx + 1]
     assert {score for _, score in of_question} == {0.0}
+    assert 0.0 not in answered_faithfully(ours)
+
+
+def test_where_the_library_fails_there_may_be_no_block(qa_client: Client) -> None:
+    ours = QuestionAnsweringExplainer(qa_client, "gpt2")
     with pytest.warns(UserWarning, match="faithful"), pytest.warns(UserWarning, match="to word embeddings"):
         scores = ours(*PAIRS[0])
-    assert 0.0 not in {score for end in scores.values() for _, score in end[: theirs.sep_idx + 1]}
-    assert ours.predicted_answer in PAIRS[0][1]
+    assert set(scores) == {"start", "end"}

@@ -10,11 +10,12 @@ from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, BertForSequ
 
 from ligserve.internal.v1.frames_pb2 import ModelSource
 from ligserve.server.workers.description import describe
+from ligserve.server.workers.explainers.support import refusal as why_refused
 from ligserve.server.workers.models.head import SPAN, TOKEN, Head, head_of
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.models.loading import ModelLoadError, load_model
 from ligserve.v1 import explanation_pb2 as pb
-from tests.conftest import NLI_LABELS, ODD_NLI_LABELS, QA_ARCHITECTURES, ZooModel
+from tests.conftest import NLI_LABELS, ODD_NLI_LABELS, QA_ARCHITECTURES, QA_LIBRARY_RUNS_ON, ZooModel
 from tests.workers.conftest import LoadQa, LoadZoo
 from tests.zoo import ARCHITECTURES
 
@@ -117,11 +118,10 @@ def test_every_architecture_is_faithful_and_pads_safely(load_zoo: LoadZoo, name:
 
 
 @pytest.mark.parametrize("name", QA_ARCHITECTURES)
-def test_every_question_answerer_is_faithful_and_pads_safely(load_qa: LoadQa, name: str) -> None:
+def test_every_question_answerer_is_faithful(load_qa: LoadQa, name: str) -> None:
     model = load_qa(name)
-    refused = {convention for _, convention in model.refusals}
-    assert refused == ({LIBRARY} if name == "gpt2" else set())
-    assert model.pads_safely
+    assert why_refused(model, "question_answering", pb.CONVENTION_FAITHFUL) == ""
+    assert bool(why_refused(model, "question_answering", LIBRARY)) == (name not in QA_LIBRARY_RUNS_ON)
     assert (model.labels, model.num_logits) == ((), 2)
 
 
