@@ -13,8 +13,8 @@ from ligserve.client.options import Metadata, check_timeout
 
 DEFAULT_SERVER: Final = "127.0.0.1:50051"
 DEFAULT_TIMEOUT_S: Final = 60.0
-# A text of a megabyte, or the scores of a hundred thousand tokens, with room to spare.
-DEFAULT_MAX_MESSAGE_BYTES: Final = 16 << 20
+# The longest text that a server takes by default, or the scores of some hundred thousand tokens.
+DEFAULT_MAX_MESSAGE_BYTES: Final = 64 << 20
 KEEPALIVE_TIME_MS: Final = 30_000
 KEEPALIVE_TIMEOUT_MS: Final = 10_000
 

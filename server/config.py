@@ -14,8 +14,10 @@ __all__ = ["ConfigError", "ModelSpec", "ServerConfig", "load_config"]
 
 ENVIRONMENT_PREFIX = "LIGSERVE_"
 MIB = 1 << 20
-# 4 MiB of text, and room for the rest of the message.
-MAX_REQUEST_BYTES = 4 * MIB + MIB // 16
+# A million tokens of English have about 5 million characters.
+MAX_TEXT_CHARS = 8_000_000
+# That many characters of the longest kind, and room for the rest of the message.
+MAX_REQUEST_BYTES = 4 * MAX_TEXT_CHARS + MIB
 
 
 class ConfigError(Exception):
@@ -38,7 +40,7 @@ class ServerConfig:
     jobs_per_worker: int = 16
     max_queue: int = 256
     max_request_bytes: int = MAX_REQUEST_BYTES
-    max_text_chars: int = 1_000_000
+    max_text_chars: int = MAX_TEXT_CHARS
     # Caps callers' deadlines, and is the deadline of callers that set none.
     max_deadline_s: float = 600.0
     drain_grace_s: float = 30.0

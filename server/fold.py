@@ -2,23 +2,49 @@
 
 from collections.abc import AsyncIterable
 
+from ligserve.server.errors import FailedPreconditionError
 from ligserve.server.pool.events import Event
 from ligserve.v1 import explanation_service_pb2 as pb
 
+# What clients take in one message by default is 4 MiB in most languages, 64 MiB in ours.
+MAX_ANSWER_BYTES = 16 << 20
+# A score and its error.
+BYTES_PER_SCORE = 16
+
 
 async def fold(events: AsyncIterable[Event]) -> pb.ExplainResponse:
-    """Merge header, final estimates and summary; everything else is passed over."""
+    """Merge header, final estimates and summary; everything else is passed over.
+
+    Raises:
+        FailedPreconditionError: the answer would be too large for one message.
+    """
     response = pb.ExplainResponse()
     chunks: dict[tuple[int, int], list[pb.Estimate]] = {}
     async for event in events:
         if event.HasField("header"):
             response.header.CopyFrom(event.header)
+            _refuse_large(response.header)
+        elif event.HasField("more_windows"):
+            response.header.windows.extend(event.more_windows.windows)
+            _refuse_large(response.header)
         elif event.HasField("summary"):
             response.summary.CopyFrom(event.summary)
         elif event.HasField("estimate") and event.estimate.final:
             chunks.setdefault((event.estimate.target, event.estimate.window), []).append(event.estimate)
     response.estimates.extend(_merged(chunks[key]) for key in sorted(chunks))
     return response
+
+
+def _refuse_large(header: pb.Header) -> None:
+    """Refuse an answer before the work on it starts: once its windows are known, so is its size."""
+    tokens = sum(len(window.tokens.ids) for window in header.windows)
+    size = header.ByteSize() + tokens * len(header.targets) * BYTES_PER_SCORE
+    if len(header.windows) > 1 and size > MAX_ANSWER_BYTES:
+        raise FailedPreconditionError(
+            f"the answer would be larger than {MAX_ANSWER_BYTES >> 20} MiB, too large for one message; "
+            "ask for a stream (StreamExplain)",
+            reason="ANSWER_TOO_LARGE",
+        )
 
 
 def _merged(chunks: list[pb.Estimate]) -> pb.Estimate:

@@ -21,9 +21,12 @@ _BUILT_EXPLAINERS = frozenset(
 _UNBUILT_OPTIONS: Mapping[str, Callable[[pb.ExplainOptions], bool]] = {
     "options.baselines.reference_text": lambda o: any(b.HasField("reference_text") for b in o.baselines),
     "more than one of options.baselines": lambda o: len(o.baselines) > 1,
-    "options.long_input.window": lambda o: o.long_input.HasField("window"),
-    "options.long_input.truncate": lambda o: o.long_input.HasField("truncate"),
+    "options.long_input.window.aggregate MEAN_LOGITS": lambda o: (
+        o.long_input.window.aggregate == pb.LongInput.Window.AGGREGATE_MEAN_LOGITS
+    ),
 }
+# Explainers whose texts may be longer than the model.
+_TAKE_LONG_INPUTS = frozenset({"sequence_classification", "multi_label_classification"})
 
 
 def refuse_unbuilt(request: service_pb.ExplainRequest) -> None:
@@ -37,6 +40,9 @@ def refuse_unbuilt(request: service_pb.ExplainRequest) -> None:
         raise UnimplementedError(explainer)
     if explainer == "zero_shot_classification" and _couples_labels(request):
         raise UnimplementedError("zero_shot_classification.multi_label = false in FAITHFUL")
+    policy = request.options.long_input.WhichOneof("policy")
+    if policy in ("window", "truncate") and explainer not in _TAKE_LONG_INPUTS:
+        raise UnimplementedError(f"options.long_input.{policy} of {explainer}")
     for part, asks_for in _UNBUILT_OPTIONS.items():
         if asks_for(request.options):
             raise UnimplementedError(part)

@@ -24,6 +24,16 @@ def check_options(found: Violations, options: pb.ExplainOptions) -> None:
         _check_fixed_steps(found, options.fixed_steps)
     if options.HasField("tolerance"):
         _check_tolerance(found, options.tolerance)
+    if options.long_input.HasField("window"):
+        _check_window(found, options.long_input.window)
+
+
+def _check_window(found: Violations, window: pb.LongInput.Window) -> None:
+    """Check what can be known without the model, whose length limits the stride."""
+    path = "options.long_input.window"
+    found.known_enum(f"{path}.aggregate", window.aggregate, pb.LongInput.Window.Aggregate)
+    if window.HasField("stride") and not window.stride:
+        found.add(f"{path}.stride", "is 0, but must be at least 1")
 
 
 def _check_fixed_steps(found: Violations, steps: pb.FixedSteps) -> None:

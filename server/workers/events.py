@@ -6,7 +6,8 @@ from importlib.metadata import version
 
 from google.protobuf.duration_pb2 import Duration
 
-from ligserve.server.workers.explainers import Plan
+from ligserve.server.workers.engine.path import PathCost
+from ligserve.server.workers.explainers import Explained, Plan
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.part import Part
 from ligserve.v1 import explanation_pb2
@@ -27,6 +28,7 @@ def header(request_id: str, plan: Plan, parts: Sequence[Part]) -> pb.Header:
         revision=plan.model.revision,
         convention=plan.convention,
         windows=[_window(part) for part in parts],
+        window_count=len(parts),
         targets=[each.target for part in parts for each in part.explained],
         warnings=plan.warnings,
     )
@@ -46,9 +48,10 @@ def estimates(part: Part) -> Iterator[pb.Estimate]:
     estimate = part.path.rule.estimate()
     if estimate is None:
         return
+    share = part.share
     for row, target in enumerate(part.targets):
-        scores = estimate.scores[row]
-        errors = None if estimate.score_errors is None else estimate.score_errors[row]
+        scores = share * estimate.scores[row]
+        errors = None if estimate.score_errors is None else share * estimate.score_errors[row]
         for first in range(0, len(scores), MAX_TOKENS_PER_MESSAGE):
             piece = slice(first, first + MAX_TOKENS_PER_MESSAGE)
             yield pb.Estimate(
@@ -57,7 +60,7 @@ def estimates(part: Part) -> Iterator[pb.Estimate]:
                 first_token=first,
                 scores=scores[piece].tolist(),
                 score_errors=[] if errors is None else errors[piece].tolist(),
-                error_bound=float(estimate.error_bound[row]),
+                error_bound=share * float(estimate.error_bound[row]),
                 points=estimate.points,
                 round=estimate.round,
                 final=part.finished_already,
@@ -67,23 +70,36 @@ def estimates(part: Part) -> Iterator[pb.Estimate]:
 def summary(plan: Plan, parts: Sequence[Part], worker: WorkerIdentity, seconds: float) -> pb.Summary:
     """What was reached and what it cost; `seconds` since the worker took the request."""
     targets = [target for part in parts for target in _target_summaries(part)]
+    explained = [each for part in parts for each in part.explained]
+    costs = [part.path.cost for part in parts]
+    return summary_of(plan, explained, targets, costs, worker, seconds)
+
+
+def summary_of(
+    plan: Plan,
+    explained: Sequence[Explained],
+    targets: Sequence[pb.TargetSummary],
+    costs: Sequence[PathCost],
+    worker: WorkerIdentity,
+    seconds: float,
+) -> pb.Summary:
+    """The summary of targets whose own summaries are known."""
     return pb.Summary(
         targets=targets,
-        cost=_cost(parts, seconds),
+        cost=_cost(costs, seconds),
         worker=pb.WorkerInfo(
             id=worker.worker_id,
             device=worker.device,
             dtype=str(plan.model.network.dtype).removeprefix("torch."),
         ),
         versions=_versions(),
-        warnings=_baseline_warnings(parts, targets),
+        warnings=_baseline_warnings(explained, targets),
     )
 
 
-def _cost(parts: Sequence[Part], seconds: float) -> pb.Cost:
+def _cost(costs: Sequence[PathCost], seconds: float) -> pb.Cost:
     compute_time = Duration()
     compute_time.FromNanoseconds(round(seconds * 1e9))
-    costs = [part.path.cost for part in parts]
     return pb.Cost(
         points=sum(cost.points for cost in costs),
         rows=sum(cost.rows for cost in costs),
@@ -117,9 +133,10 @@ def _target_summaries(part: Part) -> Iterator[pb.TargetSummary]:
         yield summary
 
 
-def _baseline_warnings(parts: Sequence[Part], targets: Sequence[pb.TargetSummary]) -> list[pb.Warning]:
+def _baseline_warnings(
+    explained: Sequence[Explained], targets: Sequence[pb.TargetSummary]
+) -> list[pb.Warning]:
     """One for each target whose baseline is already judged as the class that is explained, of many a few."""
-    explained = [each for part in parts for each in part.explained]
     warnings: list[pb.Warning] = []
     for each, reached in zip(explained, targets, strict=True):
         space, versus = each.target.output_space, each.target.HasField("versus_index")

@@ -43,23 +43,41 @@ class Part:
         path: the path.
         logits: logits of the input, (C,) or (T, C); None until they are known.
         explained: what is explained; empty until the logits are known.
+        share: what its scores are multiplied by; below 1 for a window of a document.
         finished_already: whether its estimate is final.
     """
 
-    def __init__(self, job: PartListener, window: int, plan: PathPlan, deadline: float | None) -> None:
+    def __init__(
+        self,
+        job: PartListener,
+        window: int,
+        plan: PathPlan,
+        deadline: float | None,
+        *,
+        dispensable: bool = False,
+    ) -> None:
         self.window = window
         self.plan = plan
-        self.path = Path(plan.spec, plan.rule, self, deadline)
+        self.path = Path(plan.spec, plan.rule, self, deadline, owner=job, dispensable=dispensable)
         self.logits: Tensor | None = None
         self.explained: Sequence[Explained] = ()
+        self.share = 1.0
         self.finished_already = False
         self._job = job
+        self._targets: Sequence[int] | None = None
 
     @property
-    def targets(self) -> range:
+    def targets(self) -> Sequence[int]:
         """Numbers of its targets, as the header counts them."""
         first = self.plan.first_target
-        return range(first, first + len(self.explained))
+        return range(first, first + len(self.explained)) if self._targets is None else self._targets
+
+    def know(self, targets: Sequence[int], explained: Sequence[Explained], share: float) -> None:
+        """Take what a document's prediction told of it already, in place of a prediction of its own."""
+        self._targets = targets
+        self.explained = explained
+        self.share = share
+        self.path.outputs = [each.output for each in explained]
 
     def predicted(self, logits: Tensor) -> Sequence[Output]:
         """Keep the logits; the job waits for those of every part."""

@@ -14,11 +14,13 @@ from ligserve.internal.v1.frames_pb2 import RunJob, StartWorker, WorkerFrame, Wo
 from ligserve.server.errors import FailedPreconditionError, NotFoundError, UnimplementedError, to_failure
 from ligserve.server.logs import configure_logs, logger
 from ligserve.server.workers.description import describe
+from ligserve.server.workers.document_job import DocumentJob
 from ligserve.server.workers.engine.engine import Engine
-from ligserve.server.workers.explainers import PLANNERS, Plan
+from ligserve.server.workers.explainers import STEPWISE_PLANNERS, Plan, Planning
 from ligserve.server.workers.failures import as_serve_error
 from ligserve.server.workers.identity import WorkerIdentity
-from ligserve.server.workers.job import Job, ended
+from ligserve.server.workers.job import Job
+from ligserve.server.workers.job_channel import JobChannel, ended
 from ligserve.server.workers.models.loaded import LoadedModel, Refusals
 from ligserve.server.workers.models.loading import ModelLoadError, load_model
 from ligserve.server.workers.pipe import Pipe
@@ -27,6 +29,8 @@ from ligserve.v1 import explanation_pb2
 from ligserve.v1.explanation_service_pb2 import ExplainRequest
 
 _log = logger("ligserve.worker")
+
+AnyJob = Job | DocumentJob
 
 
 def serve_front(descriptor: int) -> int:
@@ -91,7 +95,8 @@ class Worker:
     """The jobs of one process: starts them, finds them again to cancel them.
 
     Requests are planned in a thread of their own, one after the other: reading a long text takes seconds,
-    and a tokenizer serves one thread at a time. Cancels do not wait behind them.
+    and a tokenizer serves one thread at a time. Those of a long text are read piece by piece, and others in
+    between. Cancels do not wait behind them.
     """
 
     def __init__(self, start: StartWorker, models: dict[str, LoadedModel], pipe: Pipe) -> None:
@@ -102,7 +107,7 @@ class Worker:
         self._planner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="planner")
         self._lock = threading.Lock()
         self._planning: set[int] = set()
-        self._jobs: dict[int, Job] = {}
+        self._jobs: dict[int, AnyJob] = {}
 
     def run(self, run: RunJob) -> None:
         """Start a job."""
@@ -121,20 +126,33 @@ class Worker:
             self._pipe.send(ended(job_id))
 
     def _start(self, run: RunJob, received: float) -> None:
-        """Plan a job and give it to the engine; a request that cannot be planned ends at once."""
+        """Start planning a job."""
+        self._plan_on(run, self._planning_of(run.request), received)
+
+    def _plan_on(self, run: RunJob, planning: Planning, received: float) -> None:
+        """Plan a job up to where others get their turn; planned to the end, it goes to the engine.
+
+        A request that cannot be planned ends at once.
+        """
         if run.job_id not in self._planning:
             return
         try:
-            plan = self._plan(run.request)
+            next(planning)
+        except StopIteration as done:
+            self._submit(run, done.value, received)
         except Exception as error:
             if self._done_planning(run.job_id):
                 self._pipe.send(ended(run.job_id, as_serve_error(error, run.request_id)))
-            return
-        job = Job(run, plan, self._identity, self._pipe.send, self._forget, received)
-        if self._done_planning(run.job_id, job):
-            self._engine.submit(*job.paths)
+        else:
+            self._planner.submit(self._plan_on, run, planning, received)
 
-    def _done_planning(self, job_id: int, job: Job | None = None) -> bool:
+    def _submit(self, run: RunJob, plan: Plan, received: float) -> None:
+        kind = Job if plan.document is None else DocumentJob
+        job = kind(run, plan, self._identity, JobChannel(run, self._pipe.send, self._forget), received)
+        if self._done_planning(run.job_id, job):
+            job.start(self._engine)
+
+    def _done_planning(self, job_id: int, job: AnyJob | None = None) -> bool:
         """Whether the job was still wanted; if so, it is `job` from now on, or nothing."""
         with self._lock:
             wanted = job_id in self._planning
@@ -143,16 +161,16 @@ class Worker:
                 self._jobs[job_id] = job
         return wanted
 
-    def _plan(self, request: ExplainRequest) -> Plan:
+    def _planning_of(self, request: ExplainRequest) -> Planning:
         explainer = request.WhichOneof("explainer") or "explainer"
-        if explainer not in PLANNERS:
+        if explainer not in STEPWISE_PLANNERS:
             raise UnimplementedError(explainer)
         model = self._models.get(request.model)
         if model is None:
             names = ", ".join(self._models)
             message = f"there is no model '{request.model}'; the models are {names}"
             raise NotFoundError(message, resource_type="model", name=request.model)
-        return PLANNERS[explainer](request, model)
+        return (yield from STEPWISE_PLANNERS[explainer](request, model))
 
     def _forget(self, job_id: int) -> None:
         with self._lock:

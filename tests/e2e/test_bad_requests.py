@@ -25,6 +25,7 @@ from tests.live_server import LiveServer
 TEXT = SHORT[0]
 TEXT_FIELD = "sequence_classification.text"
 TARGETS = "sequence_classification.targets[0]"
+STRIDE = "options.long_input.window.stride"
 RELATIVE, STEPS = "options.tolerance.relative", "options.fixed_steps.n_steps"
 EXPLAIN = "/ligserve.v1.ExplanationService/Explain"
 
@@ -88,11 +89,11 @@ WRONG: dict[str, tuple[pb.ExplainRequest, str, str]] = {
     "no model": (request(model=""), "model", "must name a model"),
     "no explainer": (pb.ExplainRequest(model="bert"), "explainer", "one explainer must be given"),
     "too many tokens": (
-        request("word " * 500),
+        request("word " * 500, long_input={"refuse": {}}),
         TEXT_FIELD,
         r"has \d+ tokens .* model 'bert' takes at most 128; shorten the text",
     ),
-    "too many characters": (request("x" * 1_000_001), TEXT_FIELD, "1000001 characters long.*at most 1000000"),
+    "too many characters": (request("x" * 8_000_001), TEXT_FIELD, "8000001 characters long.*at most 8000000"),
     "unknown class": (targeting({"name": "SAD"}), f"{TARGETS}.label", "'SAD'.*CLASS_0.*CLASS_1.*CLASS_2"),
     "no such index": (targeting({"index": 3}), f"{TARGETS}.label", "3.*CLASS_0.*CLASS_1.*CLASS_2"),
     "empty class": (targeting({"name": ""}), f"{TARGETS}.label.name", "must not be empty"),
@@ -107,6 +108,17 @@ WRONG: dict[str, tuple[pb.ExplainRequest, str, str]] = {
     "2 points": (request(tolerance={"max_points": 2}), "options.tolerance.max_points", "from 17 to 16384"),
     "unknown convention": (request(convention=9), "options.convention", "no value 9"),
     "unknown space": (request(output_space=9), "options.output_space", "no value 9"),
+    "stride 0": (request(long_input={"window": {"stride": 0}}), STRIDE, "is 0, but must be at least 1"),
+    "stride too long": (
+        request(long_input={"window": {"stride": 127}}),
+        STRIDE,
+        "is 127, but a window of model 'bert' holds only 126 tokens",
+    ),
+    "unknown aggregate": (
+        request(long_input={"window": {"aggregate": 9}}),
+        "options.long_input.window.aggregate",
+        "no value 9",
+    ),
 }
 
 
@@ -145,8 +157,17 @@ UNBUILT = {
     "image_classification": explaining("image_classification", image=b"a"),
     "options.baselines.reference_text": request(baselines=[{"reference_text": "a"}]),
     "more than one of options.baselines": request(baselines=[{"pad_token": {}}, {"mask_token": {}}]),
-    "options.long_input.window": request(long_input={"window": {}}),
-    "options.long_input.truncate": request(long_input={"truncate": {}}),
+    "options.long_input.window.aggregate MEAN_LOGITS": request(long_input={"window": {"aggregate": 4}}),
+    "options.long_input.window of pairwise_sequence_classification": message(
+        model="bert",
+        pairwise_sequence_classification={"text1": "a", "text2": "b"},
+        options={"long_input": {"window": {}}},
+    ),
+    "options.long_input.truncate of zero_shot_classification": message(
+        model="bert-nli",
+        zero_shot_classification={"text": "a", "labels": ["b"], "multi_label": True},
+        options={"long_input": {"truncate": {}}},
+    ),
 }
 
 
@@ -160,8 +181,8 @@ def test_what_is_not_built_is_named(live: LiveServer, part: str) -> None:
 
 def test_the_client_tells_the_unbuilt_part(client: Client) -> None:
     with pytest.raises(UnimplementedError) as caught:
-        client.explain("bert", SequenceClassification(TEXT), long_input="truncate")
-    assert caught.value.part == "options.long_input.truncate"
+        client.explain("bert", SequenceClassification(TEXT), embedding_layer="all")
+    assert caught.value.part == "options.embedding_layer ALL"
 
 
 @pytest.mark.parametrize("convention", ["faithful", "library"])
@@ -190,12 +211,12 @@ def test_bytes_that_are_no_message(live: LiveServer, data: bytes) -> None:
     assert "not a valid message" in str(caught.value.details())
 
 
-def test_a_message_of_10_mib_is_refused(live: LiveServer) -> None:
+def test_a_message_of_40_mib_is_refused(live: LiveServer) -> None:
     with (
         Client(live.address) as client,
-        pytest.raises(InvalidRequestError, match=r"104857\d\d bytes") as caught,
+        pytest.raises(InvalidRequestError, match=r"419430\d\d bytes") as caught,
     ):
-        client.explain("bert", SequenceClassification("a" * (10 << 20)))
+        client.explain("bert", SequenceClassification("a" * (40 << 20)))
     (violation,) = caught.value.violations
     assert violation.field == "request"
     assert "shorten the text, or send it in parts" in violation.description

@@ -79,8 +79,11 @@ async def test_unknown_model_tells_which_there_are(front: Front) -> None:
             "more than one of options.baselines",
         ),
         (
-            {"sequence_classification": {"text": "t"}, "options": {"long_input": {"window": {}}}},
-            "options.long_input.window",
+            {
+                "zero_shot_classification": {"text": "t", "labels": ["l"], "multi_label": True},
+                "options": {"long_input": {"window": {}}},
+            },
+            "options.long_input.window of zero_shot_classification",
         ),
     ],
 )

@@ -13,6 +13,7 @@ from ligserve.server.workers.engine.outputs import ClassOutput
 from ligserve.server.workers.explainers import PLANNERS, Explained, Plan
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job import Job
+from ligserve.server.workers.job_channel import JobChannel
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1.explanation_service_pb2 import ExplainRequest, Target
 from tests.conftest import NLI_LABELS
@@ -58,8 +59,7 @@ def job_of(plan: Plan, front: Front) -> Job:
         RunJob(job_id=1),
         plan,
         WorkerIdentity("worker-0", "cpu"),
-        front.send,
-        lambda job_id: None,
+        JobChannel(RunJob(job_id=1), front.send, lambda job_id: None),
         time.monotonic(),
     )
 

@@ -588,6 +588,7 @@ class Tolerance(_message.Message):
     MAX_POINTS_FIELD_NUMBER: _builtins.int
     relative: _builtins.float
     """Allowed error, relative to max(|f(input) - f(baseline)|, sum of |scores|); above 0, at most 1.
+    Of a long input both are the document's, the sum over the scores of all its windows.
     Default: 0.01.
     """
     max_points: _builtins.int
@@ -725,7 +726,9 @@ Global___Baseline: _TypeAlias = Baseline  # noqa: Y015
 
 @_typing.final
 class LongInput(_message.Message):
-    """What to do with a text that is longer than the model takes."""
+    """What to do with a text that is longer than the model takes. A text that fits is explained as it is,
+    whatever is asked for.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -761,7 +764,10 @@ class LongInput(_message.Message):
 
     @_typing.final
     class Window(_message.Message):
-        """Splits long inputs into windows."""
+        """Splits long inputs into windows, each with the special tokens of a text of its own, so that together
+        they leave no token out. A window starts at a word's start, unless a word is longer than the stride, and
+        ends at a word's end, unless a word is longer than the window. At most 65536 windows.
+        """
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -774,11 +780,13 @@ class LongInput(_message.Message):
             AGGREGATE_UNSPECIFIED: LongInput.Window._Aggregate.ValueType  # 0
             """Default: MEAN."""
             AGGREGATE_MEAN: LongInput.Window._Aggregate.ValueType  # 1
-            """Mean of the windows' outputs."""
+            """Mean of the windows' outputs. A token in the middle of the text is in more windows than one at its
+            ends.
+            """
             AGGREGATE_TOKEN_WEIGHTED_MEAN: LongInput.Window._Aggregate.ValueType  # 2
-            """Mean weighted by the windows' numbers of tokens."""
+            """Mean weighted by the windows' numbers of tokens, special tokens not counted."""
             AGGREGATE_MAX: LongInput.Window._Aggregate.ValueType  # 3
-            """The window with the largest output."""
+            """The window with the largest output, for each target its own; only that window is explained."""
             AGGREGATE_MEAN_LOGITS: LongInput.Window._Aggregate.ValueType  # 4
             """Output of the mean of the windows' logits."""
 
@@ -788,19 +796,22 @@ class LongInput(_message.Message):
         AGGREGATE_UNSPECIFIED: LongInput.Window.Aggregate.ValueType  # 0
         """Default: MEAN."""
         AGGREGATE_MEAN: LongInput.Window.Aggregate.ValueType  # 1
-        """Mean of the windows' outputs."""
+        """Mean of the windows' outputs. A token in the middle of the text is in more windows than one at its
+        ends.
+        """
         AGGREGATE_TOKEN_WEIGHTED_MEAN: LongInput.Window.Aggregate.ValueType  # 2
-        """Mean weighted by the windows' numbers of tokens."""
+        """Mean weighted by the windows' numbers of tokens, special tokens not counted."""
         AGGREGATE_MAX: LongInput.Window.Aggregate.ValueType  # 3
-        """The window with the largest output."""
+        """The window with the largest output, for each target its own; only that window is explained."""
         AGGREGATE_MEAN_LOGITS: LongInput.Window.Aggregate.ValueType  # 4
         """Output of the mean of the windows' logits."""
 
         STRIDE_FIELD_NUMBER: _builtins.int
         AGGREGATE_FIELD_NUMBER: _builtins.int
         stride: _builtins.int
-        """Tokens from one window's start to the next one's, 1 to the window's length.
-        Default: a quarter of the window.
+        """Most tokens from one window's start to the next one's (fewer where a word would be cut), 1 to the
+        window's length: what the model takes less its special tokens. At the window's length windows do not
+        overlap. Default: a quarter of the window, so that most tokens are in four windows.
         """
         aggregate: Global___LongInput.Window.Aggregate.ValueType
         """How the document's output follows from the windows'. Default: MEAN."""

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from ligserve.v1 import explanation_pb2 as ligserve_dot_v1_dot_explanation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ligserve/v1/explanation_service.proto\x12\x0bligserve.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1dligserve/v1/explanation.proto\"\xd3\x04\n\x0e\x45xplainRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x46\n\x17sequence_classification\x18\x02 \x01(\x0b\x32#.ligserve.v1.SequenceClassificationH\x00\x12W\n pairwise_sequence_classification\x18\x03 \x01(\x0b\x32+.ligserve.v1.PairwiseSequenceClassificationH\x00\x12K\n\x1amulti_label_classification\x18\x04 \x01(\x0b\x32%.ligserve.v1.MultiLabelClassificationH\x00\x12G\n\x18zero_shot_classification\x18\x05 \x01(\x0b\x32#.ligserve.v1.ZeroShotClassificationH\x00\x12<\n\x12question_answering\x18\x06 \x01(\x0b\x32\x1e.ligserve.v1.QuestionAnsweringH\x00\x12@\n\x14token_classification\x18\x07 \x01(\x0b\x32 .ligserve.v1.TokenClassificationH\x00\x12@\n\x14image_classification\x18\x08 \x01(\x0b\x32 .ligserve.v1.ImageClassificationH\x00\x12,\n\x07options\x18\t \x01(\x0b\x32\x1b.ligserve.v1.ExplainOptionsB\x0b\n\texplainer\"\x87\x01\n\x0f\x45xplainResponse\x12#\n\x06header\x18\x01 \x01(\x0b\x32\x13.ligserve.v1.Header\x12(\n\testimates\x18\x02 \x03(\x0b\x32\x15.ligserve.v1.Estimate\x12%\n\x07summary\x18\x03 \x01(\x0b\x32\x14.ligserve.v1.Summary\"p\n\x14StreamExplainRequest\x12,\n\x07request\x18\x01 \x01(\x0b\x32\x1b.ligserve.v1.ExplainRequest\x12*\n\x06stream\x18\x02 \x01(\x0b\x32\x1a.ligserve.v1.StreamOptions\"E\n\rStreamOptions\x12\x34\n\x11\x65stimate_interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xc6\x01\n\x15StreamExplainResponse\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x13.ligserve.v1.HeaderH\x00\x12)\n\x08\x65stimate\x18\x02 \x01(\x0b\x32\x15.ligserve.v1.EstimateH\x00\x12)\n\x08progress\x18\x03 \x01(\x0b\x32\x15.ligserve.v1.ProgressH\x00\x12\'\n\x07summary\x18\x04 \x01(\x0b\x32\x14.ligserve.v1.SummaryH\x00\x42\x07\n\x05\x65vent\"\x92\x03\n\x06Header\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12+\n\nconvention\x18\x04 \x01(\x0e\x32\x17.ligserve.v1.Convention\x12+\n\nprediction\x18\x05 \x01(\x0b\x32\x17.ligserve.v1.Prediction\x12$\n\x07windows\x18\x06 \x03(\x0b\x32\x13.ligserve.v1.Window\x12$\n\x07targets\x18\x07 \x03(\x0b\x32\x13.ligserve.v1.Target\x12&\n\x08warnings\x18\x08 \x03(\x0b\x32\x14.ligserve.v1.Warning\x12\x32\n\x11token_predictions\x18\t \x03(\x0b\x32\x17.ligserve.v1.Prediction\x12#\n\x06\x61nswer\x18\n \x01(\x0b\x32\x13.ligserve.v1.Answer\x12,\n\x0bimage_shape\x18\x0b \x01(\x0b\x32\x17.ligserve.v1.ImageShape\"\xae\x01\n\x06\x41nswer\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\r\x12\x0b\n\x03\x65nd\x18\x03 \x01(\r\x12\x13\n\x0b\x66irst_token\x18\x04 \x01(\r\x12\x12\n\nlast_token\x18\x05 \x01(\r\x12\x13\n\x0bprobability\x18\x06 \x01(\x01\x12\"\n\x15no_answer_probability\x18\x07 \x01(\x01H\x00\x88\x01\x01\x42\x18\n\x16_no_answer_probability\"=\n\nImageShape\x12\x10\n\x08\x63hannels\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12\r\n\x05width\x18\x03 \x01(\r\"u\n\nPrediction\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12\x15\n\rprobabilities\x18\x02 \x03(\x01\x12\x0e\n\x06logits\x18\x03 \x03(\x01\x12\x17\n\x0fpredicted_index\x18\x04 \x01(\r\x12\x17\n\x0fpredicted_label\x18\x05 \x01(\t\"d\n\x06Window\x12\r\n\x05index\x18\x01 \x01(\r\x12#\n\x06tokens\x18\x02 \x01(\x0b\x32\x13.ligserve.v1.Tokens\x12\x17\n\nhypothesis\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\r\n\x0b_hypothesis\"t\n\x06Tokens\x12\x0b\n\x03ids\x18\x01 \x03(\r\x12\r\n\x05texts\x18\x02 \x03(\t\x12\x0e\n\x06starts\x18\x03 \x03(\r\x12\x0c\n\x04\x65nds\x18\x04 \x03(\r\x12\r\n\x05words\x18\x05 \x03(\x11\x12\x0f\n\x07special\x18\x06 \x03(\x08\x12\x10\n\x08segments\x18\x07 \x03(\r\"\xd6\x02\n\x06Target\x12\x13\n\x0b\x63lass_index\x18\x01 \x01(\r\x12\x13\n\x0b\x63lass_label\x18\x02 \x01(\t\x12\x19\n\x0cversus_index\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x19\n\x0cversus_label\x18\x04 \x01(\tH\x01\x88\x01\x01\x12.\n\x0coutput_space\x18\x05 \x01(\x0e\x32\x18.ligserve.v1.OutputSpace\x12*\n\nanswer_end\x18\x06 \x01(\x0e\x32\x16.ligserve.v1.AnswerEnd\x12\x12\n\x05token\x18\x07 \x01(\rH\x02\x88\x01\x01\x12\x13\n\x06window\x18\x08 \x01(\rH\x03\x88\x01\x01\x12\x30\n\x0fpath_prediction\x18\t \x01(\x0b\x32\x17.ligserve.v1.PredictionB\x0f\n\r_versus_indexB\x0f\n\r_versus_labelB\x08\n\x06_tokenB\t\n\x07_window\"(\n\x07Warning\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xa8\x01\n\x08\x45stimate\x12\x0e\n\x06target\x18\x01 \x01(\r\x12\x0e\n\x06window\x18\x02 \x01(\r\x12\x13\n\x0b\x66irst_token\x18\x03 \x01(\r\x12\x0e\n\x06scores\x18\x04 \x03(\x01\x12\x14\n\x0cscore_errors\x18\x05 \x03(\x01\x12\x13\n\x0b\x65rror_bound\x18\x06 \x01(\x01\x12\x0e\n\x06points\x18\x07 \x01(\r\x12\r\n\x05round\x18\x08 \x01(\r\x12\r\n\x05\x66inal\x18\t \x01(\x08\"O\n\x08Progress\x12\x13\n\x0bpoints_done\x18\x01 \x01(\r\x12\x16\n\x0epoints_planned\x18\x02 \x01(\r\x12\x16\n\x0equeue_position\x18\x03 \x01(\r\"\x8f\x02\n\x07Summary\x12+\n\x07targets\x18\x01 \x03(\x0b\x32\x1a.ligserve.v1.TargetSummary\x12\x1f\n\x04\x63ost\x18\x02 \x01(\x0b\x32\x11.ligserve.v1.Cost\x12\'\n\x06worker\x18\x03 \x01(\x0b\x32\x17.ligserve.v1.WorkerInfo\x12\x34\n\x08versions\x18\x04 \x03(\x0b\x32\".ligserve.v1.Summary.VersionsEntry\x12&\n\x08warnings\x18\x05 \x03(\x0b\x32\x14.ligserve.v1.Warning\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xf7\x01\n\rTargetSummary\x12\x0e\n\x06target\x18\x01 \x01(\r\x12\x0f\n\x07\x66_input\x18\x02 \x01(\x01\x12\x12\n\nf_baseline\x18\x03 \x01(\x01\x12\x11\n\tscore_sum\x18\x04 \x01(\x01\x12\x19\n\x11\x63onvergence_delta\x18\x05 \x01(\x01\x12\x13\n\x0b\x65rror_bound\x18\x06 \x01(\x01\x12\x1c\n\x0fscore_error_sum\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12,\n\x0bstop_reason\x18\x08 \x01(\x0e\x32\x17.ligserve.v1.StopReason\x12\x0e\n\x06points\x18\t \x01(\rB\x12\n\x10_score_error_sum\"\xa5\x01\n\x04\x43ost\x12\x0e\n\x06points\x18\x01 \x01(\r\x12\x0c\n\x04rows\x18\x02 \x01(\r\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\x0f\n\x07\x62\x61tches\x18\x04 \x01(\r\x12-\n\nqueue_time\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0c\x63ompute_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"7\n\nWorkerInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\r\n\x05\x64type\x18\x03 \x01(\t*Q\n\tAnswerEnd\x12\x1a\n\x16\x41NSWER_END_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41NSWER_END_START\x10\x01\x12\x12\n\x0e\x41NSWER_END_END\x10\x02*\xae\x01\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x19\n\x15STOP_REASON_TOLERANCE\x10\x01\x12\x15\n\x11STOP_REASON_STEPS\x10\x02\x12\x1a\n\x16STOP_REASON_MAX_POINTS\x10\x03\x12\x18\n\x14STOP_REASON_DEADLINE\x10\x04\x12\x1b\n\x17STOP_REASON_NOISE_FLOOR\x10\x05\x32\xb4\x01\n\x12\x45xplanationService\x12\x44\n\x07\x45xplain\x12\x1b.ligserve.v1.ExplainRequest\x1a\x1c.ligserve.v1.ExplainResponse\x12X\n\rStreamExplain\x12!.ligserve.v1.StreamExplainRequest\x1a\".ligserve.v1.StreamExplainResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ligserve/v1/explanation_service.proto\x12\x0bligserve.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1dligserve/v1/explanation.proto\"\xd3\x04\n\x0e\x45xplainRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x46\n\x17sequence_classification\x18\x02 \x01(\x0b\x32#.ligserve.v1.SequenceClassificationH\x00\x12W\n pairwise_sequence_classification\x18\x03 \x01(\x0b\x32+.ligserve.v1.PairwiseSequenceClassificationH\x00\x12K\n\x1amulti_label_classification\x18\x04 \x01(\x0b\x32%.ligserve.v1.MultiLabelClassificationH\x00\x12G\n\x18zero_shot_classification\x18\x05 \x01(\x0b\x32#.ligserve.v1.ZeroShotClassificationH\x00\x12<\n\x12question_answering\x18\x06 \x01(\x0b\x32\x1e.ligserve.v1.QuestionAnsweringH\x00\x12@\n\x14token_classification\x18\x07 \x01(\x0b\x32 .ligserve.v1.TokenClassificationH\x00\x12@\n\x14image_classification\x18\x08 \x01(\x0b\x32 .ligserve.v1.ImageClassificationH\x00\x12,\n\x07options\x18\t \x01(\x0b\x32\x1b.ligserve.v1.ExplainOptionsB\x0b\n\texplainer\"\x87\x01\n\x0f\x45xplainResponse\x12#\n\x06header\x18\x01 \x01(\x0b\x32\x13.ligserve.v1.Header\x12(\n\testimates\x18\x02 \x03(\x0b\x32\x15.ligserve.v1.Estimate\x12%\n\x07summary\x18\x03 \x01(\x0b\x32\x14.ligserve.v1.Summary\"p\n\x14StreamExplainRequest\x12,\n\x07request\x18\x01 \x01(\x0b\x32\x1b.ligserve.v1.ExplainRequest\x12*\n\x06stream\x18\x02 \x01(\x0b\x32\x1a.ligserve.v1.StreamOptions\"E\n\rStreamOptions\x12\x34\n\x11\x65stimate_interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xf8\x01\n\x15StreamExplainResponse\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x13.ligserve.v1.HeaderH\x00\x12)\n\x08\x65stimate\x18\x02 \x01(\x0b\x32\x15.ligserve.v1.EstimateH\x00\x12)\n\x08progress\x18\x03 \x01(\x0b\x32\x15.ligserve.v1.ProgressH\x00\x12\'\n\x07summary\x18\x04 \x01(\x0b\x32\x14.ligserve.v1.SummaryH\x00\x12\x30\n\x0cmore_windows\x18\x05 \x01(\x0b\x32\x18.ligserve.v1.MoreWindowsH\x00\x42\x07\n\x05\x65vent\"\xc2\x03\n\x06Header\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12+\n\nconvention\x18\x04 \x01(\x0e\x32\x17.ligserve.v1.Convention\x12+\n\nprediction\x18\x05 \x01(\x0b\x32\x17.ligserve.v1.Prediction\x12$\n\x07windows\x18\x06 \x03(\x0b\x32\x13.ligserve.v1.Window\x12$\n\x07targets\x18\x07 \x03(\x0b\x32\x13.ligserve.v1.Target\x12&\n\x08warnings\x18\x08 \x03(\x0b\x32\x14.ligserve.v1.Warning\x12\x32\n\x11token_predictions\x18\t \x03(\x0b\x32\x17.ligserve.v1.Prediction\x12#\n\x06\x61nswer\x18\n \x01(\x0b\x32\x13.ligserve.v1.Answer\x12,\n\x0bimage_shape\x18\x0b \x01(\x0b\x32\x17.ligserve.v1.ImageShape\x12\x14\n\x0cwindow_count\x18\x0c \x01(\r\x12\x18\n\x10truncated_tokens\x18\r \x01(\r\"3\n\x0bMoreWindows\x12$\n\x07windows\x18\x01 \x03(\x0b\x32\x13.ligserve.v1.Window\"\xae\x01\n\x06\x41nswer\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\r\x12\x0b\n\x03\x65nd\x18\x03 \x01(\r\x12\x13\n\x0b\x66irst_token\x18\x04 \x01(\r\x12\x12\n\nlast_token\x18\x05 \x01(\r\x12\x13\n\x0bprobability\x18\x06 \x01(\x01\x12\"\n\x15no_answer_probability\x18\x07 \x01(\x01H\x00\x88\x01\x01\x42\x18\n\x16_no_answer_probability\"=\n\nImageShape\x12\x10\n\x08\x63hannels\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12\r\n\x05width\x18\x03 \x01(\r\"u\n\nPrediction\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12\x15\n\rprobabilities\x18\x02 \x03(\x01\x12\x0e\n\x06logits\x18\x03 \x03(\x01\x12\x17\n\x0fpredicted_index\x18\x04 \x01(\r\x12\x17\n\x0fpredicted_label\x18\x05 \x01(\t\"\xa8\x01\n\x06Window\x12\r\n\x05index\x18\x01 \x01(\r\x12#\n\x06tokens\x18\x02 \x01(\x0b\x32\x13.ligserve.v1.Tokens\x12\x17\n\nhypothesis\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05share\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x13\n\x0b\x66irst_token\x18\x05 \x01(\r\x12\x0f\n\x07\x63hanges\x18\x06 \x03(\x01\x42\r\n\x0b_hypothesisB\x08\n\x06_share\"t\n\x06Tokens\x12\x0b\n\x03ids\x18\x01 \x03(\r\x12\r\n\x05texts\x18\x02 \x03(\t\x12\x0e\n\x06starts\x18\x03 \x03(\r\x12\x0c\n\x04\x65nds\x18\x04 \x03(\r\x12\r\n\x05words\x18\x05 \x03(\x11\x12\x0f\n\x07special\x18\x06 \x03(\x08\x12\x10\n\x08segments\x18\x07 \x03(\r\"\x84\x03\n\x06Target\x12\x13\n\x0b\x63lass_index\x18\x01 \x01(\r\x12\x13\n\x0b\x63lass_label\x18\x02 \x01(\t\x12\x19\n\x0cversus_index\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x19\n\x0cversus_label\x18\x04 \x01(\tH\x01\x88\x01\x01\x12.\n\x0coutput_space\x18\x05 \x01(\x0e\x32\x18.ligserve.v1.OutputSpace\x12*\n\nanswer_end\x18\x06 \x01(\x0e\x32\x16.ligserve.v1.AnswerEnd\x12\x12\n\x05token\x18\x07 \x01(\rH\x02\x88\x01\x01\x12\x13\n\x06window\x18\x08 \x01(\rH\x03\x88\x01\x01\x12\x30\n\x0fpath_prediction\x18\t \x01(\x0b\x32\x17.ligserve.v1.Prediction\x12\x1a\n\rrunner_up_gap\x18\n \x01(\x01H\x04\x88\x01\x01\x42\x0f\n\r_versus_indexB\x0f\n\r_versus_labelB\x08\n\x06_tokenB\t\n\x07_windowB\x10\n\x0e_runner_up_gap\"(\n\x07Warning\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xa8\x01\n\x08\x45stimate\x12\x0e\n\x06target\x18\x01 \x01(\r\x12\x0e\n\x06window\x18\x02 \x01(\r\x12\x13\n\x0b\x66irst_token\x18\x03 \x01(\r\x12\x0e\n\x06scores\x18\x04 \x03(\x01\x12\x14\n\x0cscore_errors\x18\x05 \x03(\x01\x12\x13\n\x0b\x65rror_bound\x18\x06 \x01(\x01\x12\x0e\n\x06points\x18\x07 \x01(\r\x12\r\n\x05round\x18\x08 \x01(\r\x12\r\n\x05\x66inal\x18\t \x01(\x08\"\xa6\x01\n\x08Progress\x12\x13\n\x0bpoints_done\x18\x01 \x01(\r\x12\x16\n\x0epoints_planned\x18\x02 \x01(\r\x12\x16\n\x0equeue_position\x18\x03 \x01(\r\x12\x0f\n\x07windows\x18\x04 \x01(\r\x12\x19\n\x11windows_predicted\x18\x05 \x01(\r\x12\x14\n\x0cwindows_done\x18\x06 \x01(\r\x12\x13\n\x0bunexplained\x18\x07 \x03(\x01\"\x8f\x02\n\x07Summary\x12+\n\x07targets\x18\x01 \x03(\x0b\x32\x1a.ligserve.v1.TargetSummary\x12\x1f\n\x04\x63ost\x18\x02 \x01(\x0b\x32\x11.ligserve.v1.Cost\x12\'\n\x06worker\x18\x03 \x01(\x0b\x32\x17.ligserve.v1.WorkerInfo\x12\x34\n\x08versions\x18\x04 \x03(\x0b\x32\".ligserve.v1.Summary.VersionsEntry\x12&\n\x08warnings\x18\x05 \x03(\x0b\x32\x14.ligserve.v1.Warning\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8c\x02\n\rTargetSummary\x12\x0e\n\x06target\x18\x01 \x01(\r\x12\x0f\n\x07\x66_input\x18\x02 \x01(\x01\x12\x12\n\nf_baseline\x18\x03 \x01(\x01\x12\x11\n\tscore_sum\x18\x04 \x01(\x01\x12\x19\n\x11\x63onvergence_delta\x18\x05 \x01(\x01\x12\x13\n\x0b\x65rror_bound\x18\x06 \x01(\x01\x12\x1c\n\x0fscore_error_sum\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12,\n\x0bstop_reason\x18\x08 \x01(\x0e\x32\x17.ligserve.v1.StopReason\x12\x0e\n\x06points\x18\t \x01(\r\x12\x13\n\x0bunexplained\x18\n \x01(\x01\x42\x12\n\x10_score_error_sum\"\xa5\x01\n\x04\x43ost\x12\x0e\n\x06points\x18\x01 \x01(\r\x12\x0c\n\x04rows\x18\x02 \x01(\r\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\x0f\n\x07\x62\x61tches\x18\x04 \x01(\r\x12-\n\nqueue_time\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0c\x63ompute_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"7\n\nWorkerInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\r\n\x05\x64type\x18\x03 \x01(\t*Q\n\tAnswerEnd\x12\x1a\n\x16\x41NSWER_END_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41NSWER_END_START\x10\x01\x12\x12\n\x0e\x41NSWER_END_END\x10\x02*\xae\x01\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x19\n\x15STOP_REASON_TOLERANCE\x10\x01\x12\x15\n\x11STOP_REASON_STEPS\x10\x02\x12\x1a\n\x16STOP_REASON_MAX_POINTS\x10\x03\x12\x18\n\x14STOP_REASON_DEADLINE\x10\x04\x12\x1b\n\x17STOP_REASON_NOISE_FLOOR\x10\x05\x32\xb4\x01\n\x12\x45xplanationService\x12\x44\n\x07\x45xplain\x12\x1b.ligserve.v1.ExplainRequest\x1a\x1c.ligserve.v1.ExplainResponse\x12X\n\rStreamExplain\x12!.ligserve.v1.StreamExplainRequest\x1a\".ligserve.v1.StreamExplainResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,10 +35,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SUMMARY_VERSIONSENTRY']._loaded_options = None
   _globals['_SUMMARY_VERSIONSENTRY']._serialized_options = b'8\001'
-  _globals['_ANSWEREND']._serialized_start=3611
-  _globals['_ANSWEREND']._serialized_end=3692
-  _globals['_STOPREASON']._serialized_start=3695
-  _globals['_STOPREASON']._serialized_end=3869
+  _globals['_ANSWEREND']._serialized_start=3986
+  _globals['_ANSWEREND']._serialized_end=4067
+  _globals['_STOPREASON']._serialized_start=4070
+  _globals['_STOPREASON']._serialized_end=4244
   _globals['_EXPLAINREQUEST']._serialized_start=118
   _globals['_EXPLAINREQUEST']._serialized_end=713
   _globals['_EXPLAINRESPONSE']._serialized_start=716
@@ -48,37 +48,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMOPTIONS']._serialized_start=967
   _globals['_STREAMOPTIONS']._serialized_end=1036
   _globals['_STREAMEXPLAINRESPONSE']._serialized_start=1039
-  _globals['_STREAMEXPLAINRESPONSE']._serialized_end=1237
-  _globals['_HEADER']._serialized_start=1240
-  _globals['_HEADER']._serialized_end=1642
-  _globals['_ANSWER']._serialized_start=1645
-  _globals['_ANSWER']._serialized_end=1819
-  _globals['_IMAGESHAPE']._serialized_start=1821
-  _globals['_IMAGESHAPE']._serialized_end=1882
-  _globals['_PREDICTION']._serialized_start=1884
-  _globals['_PREDICTION']._serialized_end=2001
-  _globals['_WINDOW']._serialized_start=2003
-  _globals['_WINDOW']._serialized_end=2103
-  _globals['_TOKENS']._serialized_start=2105
-  _globals['_TOKENS']._serialized_end=2221
-  _globals['_TARGET']._serialized_start=2224
-  _globals['_TARGET']._serialized_end=2566
-  _globals['_WARNING']._serialized_start=2568
-  _globals['_WARNING']._serialized_end=2608
-  _globals['_ESTIMATE']._serialized_start=2611
-  _globals['_ESTIMATE']._serialized_end=2779
-  _globals['_PROGRESS']._serialized_start=2781
-  _globals['_PROGRESS']._serialized_end=2860
-  _globals['_SUMMARY']._serialized_start=2863
-  _globals['_SUMMARY']._serialized_end=3134
-  _globals['_SUMMARY_VERSIONSENTRY']._serialized_start=3087
-  _globals['_SUMMARY_VERSIONSENTRY']._serialized_end=3134
-  _globals['_TARGETSUMMARY']._serialized_start=3137
-  _globals['_TARGETSUMMARY']._serialized_end=3384
-  _globals['_COST']._serialized_start=3387
-  _globals['_COST']._serialized_end=3552
-  _globals['_WORKERINFO']._serialized_start=3554
-  _globals['_WORKERINFO']._serialized_end=3609
-  _globals['_EXPLANATIONSERVICE']._serialized_start=3872
-  _globals['_EXPLANATIONSERVICE']._serialized_end=4052
+  _globals['_STREAMEXPLAINRESPONSE']._serialized_end=1287
+  _globals['_HEADER']._serialized_start=1290
+  _globals['_HEADER']._serialized_end=1740
+  _globals['_MOREWINDOWS']._serialized_start=1742
+  _globals['_MOREWINDOWS']._serialized_end=1793
+  _globals['_ANSWER']._serialized_start=1796
+  _globals['_ANSWER']._serialized_end=1970
+  _globals['_IMAGESHAPE']._serialized_start=1972
+  _globals['_IMAGESHAPE']._serialized_end=2033
+  _globals['_PREDICTION']._serialized_start=2035
+  _globals['_PREDICTION']._serialized_end=2152
+  _globals['_WINDOW']._serialized_start=2155
+  _globals['_WINDOW']._serialized_end=2323
+  _globals['_TOKENS']._serialized_start=2325
+  _globals['_TOKENS']._serialized_end=2441
+  _globals['_TARGET']._serialized_start=2444
+  _globals['_TARGET']._serialized_end=2832
+  _globals['_WARNING']._serialized_start=2834
+  _globals['_WARNING']._serialized_end=2874
+  _globals['_ESTIMATE']._serialized_start=2877
+  _globals['_ESTIMATE']._serialized_end=3045
+  _globals['_PROGRESS']._serialized_start=3048
+  _globals['_PROGRESS']._serialized_end=3214
+  _globals['_SUMMARY']._serialized_start=3217
+  _globals['_SUMMARY']._serialized_end=3488
+  _globals['_SUMMARY_VERSIONSENTRY']._serialized_start=3441
+  _globals['_SUMMARY_VERSIONSENTRY']._serialized_end=3488
+  _globals['_TARGETSUMMARY']._serialized_start=3491
+  _globals['_TARGETSUMMARY']._serialized_end=3759
+  _globals['_COST']._serialized_start=3762
+  _globals['_COST']._serialized_end=3927
+  _globals['_WORKERINFO']._serialized_start=3929
+  _globals['_WORKERINFO']._serialized_end=3984
+  _globals['_EXPLANATIONSERVICE']._serialized_start=4247
+  _globals['_EXPLANATIONSERVICE']._serialized_end=4427
 # @@protoc_insertion_point(module_scope)

@@ -257,6 +257,7 @@ class StreamExplainResponse(_message.Message):
     ESTIMATE_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
+    MORE_WINDOWS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def header(self) -> Global___Header:
         """Once, first (only progress may precede it): what is known before any gradient."""
@@ -273,6 +274,10 @@ class StreamExplainResponse(_message.Message):
     def summary(self) -> Global___Summary:
         """Once, last."""
 
+    @_builtins.property
+    def more_windows(self) -> Global___MoreWindows:
+        """Right after the header, as often as needed: windows for which it had no room."""
+
     def __init__(
         self,
         *,
@@ -280,12 +285,13 @@ class StreamExplainResponse(_message.Message):
         estimate: Global___Estimate | None = ...,
         progress: Global___Progress | None = ...,
         summary: Global___Summary | None = ...,
+        more_windows: Global___MoreWindows | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["estimate", b"estimate", "event", b"event", "header", b"header", "progress", b"progress", "summary", b"summary"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["estimate", b"estimate", "event", b"event", "header", b"header", "more_windows", b"more_windows", "progress", b"progress", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimate", b"estimate", "event", b"event", "header", b"header", "progress", b"progress", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimate", b"estimate", "event", b"event", "header", b"header", "more_windows", b"more_windows", "progress", b"progress", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["header", "estimate", "progress", "summary"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["header", "estimate", "progress", "summary", "more_windows"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -308,6 +314,8 @@ class Header(_message.Message):
     TOKEN_PREDICTIONS_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
     IMAGE_SHAPE_FIELD_NUMBER: _builtins.int
+    WINDOW_COUNT_FIELD_NUMBER: _builtins.int
+    TRUNCATED_TOKENS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Identifier of this request, from the caller's x-request-id metadata or made by the server."""
     model: _builtins.str
@@ -316,14 +324,22 @@ class Header(_message.Message):
     """The checkpoint: commit of a hub model, or a digest of a local directory's files."""
     convention: _explanation_pb2.Convention.ValueType
     """Whose habits this answer follows."""
+    window_count: _builtins.int
+    """How many windows there are, with those of more_windows. Unary answers hold all of them here."""
+    truncated_tokens: _builtins.int
+    """How many tokens were cut off the end of the text, where that was asked for."""
     @_builtins.property
     def prediction(self) -> Global___Prediction:
-        """The model's output for the input, before any target is chosen."""
+        """The model's output for the input, before any target is chosen. Of a long text it is the document's:
+        probabilities and logits are each the aggregate of the windows', and the label is predicted by
+        the probabilities.
+        """
 
     @_builtins.property
     def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Window]:
         """The pieces of the input, each with its tokens; one unless the input was long. In zero-shot
-        classification one for each label: the text with that label's hypothesis.
+        classification one for each label: the text with that label's hypothesis. Of a very long text the
+        first ones; the others follow in more_windows.
         """
 
     @_builtins.property
@@ -362,14 +378,40 @@ class Header(_message.Message):
         token_predictions: _abc.Iterable[Global___Prediction] | None = ...,
         answer: Global___Answer | None = ...,
         image_shape: Global___ImageShape | None = ...,
+        window_count: _builtins.int = ...,
+        truncated_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "image_shape", b"image_shape", "prediction", b"prediction"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "convention", b"convention", "image_shape", b"image_shape", "model", b"model", "prediction", b"prediction", "request_id", b"request_id", "revision", b"revision", "targets", b"targets", "token_predictions", b"token_predictions", "warnings", b"warnings", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "convention", b"convention", "image_shape", b"image_shape", "model", b"model", "prediction", b"prediction", "request_id", b"request_id", "revision", b"revision", "targets", b"targets", "token_predictions", b"token_predictions", "truncated_tokens", b"truncated_tokens", "warnings", b"warnings", "window_count", b"window_count", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Header: _TypeAlias = Header  # noqa: Y015
+
+@_typing.final
+class MoreWindows(_message.Message):
+    """Windows of a long text for which the header had no room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WINDOWS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Window]:
+        """The windows that follow, in order."""
+
+    def __init__(
+        self,
+        *,
+        windows: _abc.Iterable[Global___Window] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["windows", b"windows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MoreWindows: _TypeAlias = MoreWindows  # noqa: Y015
 
 @_typing.final
 class Answer(_message.Message):
@@ -516,15 +558,33 @@ class Window(_message.Message):
     INDEX_FIELD_NUMBER: _builtins.int
     TOKENS_FIELD_NUMBER: _builtins.int
     HYPOTHESIS_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    FIRST_TOKEN_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Position of the window, from 0."""
     hypothesis: _builtins.str
     """For zero-shot classification: the hypothesis, which segment 1 of the tokens points into. Unset:
     every segment is a text of the request.
     """
+    share: _builtins.float
+    """For a long text: the window's share in the document's output; the scores of its estimates are
+    multiplied by it. The shares of a mean add up to 1; of the largest window each is 1. Unset: the input
+    was not long.
+    """
+    first_token: _builtins.int
+    """For a long text: position in the document of the window's first token that is not special, from 0;
+    special tokens are not counted.
+    """
     @_builtins.property
     def tokens(self) -> Global___Tokens:
         """The tokens that the model sees, special tokens included."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """For a long text, one for each target of the header: the window's share times (f(input) - f(baseline)),
+        which the scores of the window add up to; 0 for a target that is not about this window.
+        """
 
     def __init__(
         self,
@@ -532,14 +592,22 @@ class Window(_message.Message):
         index: _builtins.int = ...,
         tokens: Global___Tokens | None = ...,
         hypothesis: _builtins.str | None = ...,
+        share: _builtins.float | None = ...,
+        first_token: _builtins.int = ...,
+        changes: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_hypothesis", b"_hypothesis", "hypothesis", b"hypothesis", "tokens", b"tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_hypothesis", b"_hypothesis", "_share", b"_share", "hypothesis", b"hypothesis", "share", b"share", "tokens", b"tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_hypothesis", b"_hypothesis", "hypothesis", b"hypothesis", "index", b"index", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_hypothesis", b"_hypothesis", "_share", b"_share", "changes", b"changes", "first_token", b"first_token", "hypothesis", b"hypothesis", "index", b"index", "share", b"share", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__hypothesis: _TypeAlias = _typing.Literal["hypothesis"]  # noqa: Y015
     _WhichOneofArgType__hypothesis: _TypeAlias = _typing.Literal["_hypothesis", b"_hypothesis"]  # noqa: Y015
+    _WhichOneofReturnType__share: _TypeAlias = _typing.Literal["share"]  # noqa: Y015
+    _WhichOneofArgType__share: _TypeAlias = _typing.Literal["_share", b"_share"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__hypothesis) -> _WhichOneofReturnType__hypothesis | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__share) -> _WhichOneofReturnType__share | None: ...
 
 Global___Window: _TypeAlias = Window  # noqa: Y015
 
@@ -618,6 +686,7 @@ class Target(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
     PATH_PREDICTION_FIELD_NUMBER: _builtins.int
+    RUNNER_UP_GAP_FIELD_NUMBER: _builtins.int
     class_index: _builtins.int
     """Position of the class that is explained."""
     class_label: _builtins.str
@@ -633,9 +702,11 @@ class Target(_message.Message):
     token: _builtins.int
     """Position of the token whose label is explained, for token classification."""
     window: _builtins.int
-    """The only window that this target is about, for zero-shot classification. Unset: it is about
-    every window.
+    """The only window that this target is about, for zero-shot classification and for the largest window of
+    a long text (AGGREGATE_MAX). Unset: it is about every window.
     """
+    runner_up_gap: _builtins.float
+    """For AGGREGATE_MAX: by how much the output of the next largest window is less, same units."""
     @_builtins.property
     def path_prediction(self) -> Global___Prediction:
         """For token classification in the LIBRARY convention, where the path gives the model other positions
@@ -655,11 +726,14 @@ class Target(_message.Message):
         token: _builtins.int | None = ...,
         window: _builtins.int | None = ...,
         path_prediction: Global___Prediction | None = ...,
+        runner_up_gap: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "path_prediction", b"path_prediction", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_runner_up_gap", b"_runner_up_gap", "_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "path_prediction", b"path_prediction", "runner_up_gap", b"runner_up_gap", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "answer_end", b"answer_end", "class_index", b"class_index", "class_label", b"class_label", "output_space", b"output_space", "path_prediction", b"path_prediction", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_runner_up_gap", b"_runner_up_gap", "_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "answer_end", b"answer_end", "class_index", b"class_index", "class_label", b"class_label", "output_space", b"output_space", "path_prediction", b"path_prediction", "runner_up_gap", b"runner_up_gap", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__runner_up_gap: _TypeAlias = _typing.Literal["runner_up_gap"]  # noqa: Y015
+    _WhichOneofArgType__runner_up_gap: _TypeAlias = _typing.Literal["_runner_up_gap", b"_runner_up_gap"]  # noqa: Y015
     _WhichOneofReturnType__token: _TypeAlias = _typing.Literal["token"]  # noqa: Y015
     _WhichOneofArgType__token: _TypeAlias = _typing.Literal["_token", b"_token"]  # noqa: Y015
     _WhichOneofReturnType__versus_index: _TypeAlias = _typing.Literal["versus_index"]  # noqa: Y015
@@ -668,6 +742,8 @@ class Target(_message.Message):
     _WhichOneofArgType__versus_label: _TypeAlias = _typing.Literal["_versus_label", b"_versus_label"]  # noqa: Y015
     _WhichOneofReturnType__window: _TypeAlias = _typing.Literal["window"]  # noqa: Y015
     _WhichOneofArgType__window: _TypeAlias = _typing.Literal["_window", b"_window"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__runner_up_gap) -> _WhichOneofReturnType__runner_up_gap | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__token) -> _WhichOneofReturnType__token | None: ...
     @_typing.overload
@@ -727,8 +803,8 @@ class Estimate(_message.Message):
     first_token: _builtins.int
     """Position in the window of the first token whose score is here."""
     error_bound: _builtins.float
-    """Bound on |sum of all scores - (f(input) - f(baseline))|, same units. It bounds the sum, not
-    single scores.
+    """Bound on |sum of all scores - (f(input) - f(baseline))|, same units; of a long text for this window
+    and with its share. It bounds the sum, not single scores.
     """
     points: _builtins.int
     """Points used so far."""
@@ -739,7 +815,8 @@ class Estimate(_message.Message):
     @_builtins.property
     def scores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """Raw score of each token, in units of the target's output space. They add up to about
-        f(input) - f(baseline). At most 256 in a streamed message.
+        f(input) - f(baseline); of a long text over all windows, since the window's share is in them: a token's
+        score in the document is the sum of its scores in the windows. At most 256 in a streamed message.
         """
 
     @_builtins.property
@@ -778,22 +855,42 @@ class Progress(_message.Message):
     POINTS_DONE_FIELD_NUMBER: _builtins.int
     POINTS_PLANNED_FIELD_NUMBER: _builtins.int
     QUEUE_POSITION_FIELD_NUMBER: _builtins.int
+    WINDOWS_FIELD_NUMBER: _builtins.int
+    WINDOWS_PREDICTED_FIELD_NUMBER: _builtins.int
+    WINDOWS_DONE_FIELD_NUMBER: _builtins.int
+    UNEXPLAINED_FIELD_NUMBER: _builtins.int
     points_done: _builtins.int
     """Points done."""
     points_planned: _builtins.int
     """Points planned so far; it grows when an adaptive rule refines."""
     queue_position: _builtins.int
     """Place in the queue, 1 for the next; 0 once the work has started."""
+    windows: _builtins.int
+    """For a long text: windows of the document; 0 until they are known, and for an input that is not long."""
+    windows_predicted: _builtins.int
+    """For a long text: windows whose output is known. The header comes when all are."""
+    windows_done: _builtins.int
+    """For a long text: windows whose scores are final."""
+    @_builtins.property
+    def unexplained(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """For a long text, one for each target of the header: how much of f(input) - f(baseline) is in windows
+        whose scores are not final yet. Empty before the header.
+        """
+
     def __init__(
         self,
         *,
         points_done: _builtins.int = ...,
         points_planned: _builtins.int = ...,
         queue_position: _builtins.int = ...,
+        windows: _builtins.int = ...,
+        windows_predicted: _builtins.int = ...,
+        windows_done: _builtins.int = ...,
+        unexplained: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["points_done", b"points_done", "points_planned", b"points_planned", "queue_position", b"queue_position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["points_done", b"points_done", "points_planned", b"points_planned", "queue_position", b"queue_position", "unexplained", b"unexplained", "windows", b"windows", "windows_done", b"windows_done", "windows_predicted", b"windows_predicted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -882,6 +979,7 @@ class TargetSummary(_message.Message):
     SCORE_ERROR_SUM_FIELD_NUMBER: _builtins.int
     STOP_REASON_FIELD_NUMBER: _builtins.int
     POINTS_FIELD_NUMBER: _builtins.int
+    UNEXPLAINED_FIELD_NUMBER: _builtins.int
     target: _builtins.int
     """Position of the target in the header."""
     f_input: _builtins.float
@@ -893,7 +991,7 @@ class TargetSummary(_message.Message):
     convergence_delta: _builtins.float
     """score_sum - (f_input - f_baseline): the true completeness error."""
     error_bound: _builtins.float
-    """Bound on |convergence_delta| that the quadrature certified, rounding included."""
+    """Bound on |convergence_delta| that the quadrature certified, rounding included; and |unexplained|."""
     score_error_sum: _builtins.float
     """Estimated sum over tokens of the scores' quadrature errors. An estimate, not a bound. Unset where
     the rule gives none.
@@ -902,6 +1000,10 @@ class TargetSummary(_message.Message):
     """Why the work ended."""
     points: _builtins.int
     """Points used."""
+    unexplained: _builtins.float
+    """For a long text: how much of f_input - f_baseline is in windows that the deadline left without scores,
+    and without an estimate in the answer. 0: in none.
+    """
     def __init__(
         self,
         *,
@@ -914,10 +1016,11 @@ class TargetSummary(_message.Message):
         score_error_sum: _builtins.float | None = ...,
         stop_reason: Global___StopReason.ValueType = ...,
         points: _builtins.int = ...,
+        unexplained: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_score_error_sum", b"_score_error_sum", "score_error_sum", b"score_error_sum"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score_error_sum", b"_score_error_sum", "convergence_delta", b"convergence_delta", "error_bound", b"error_bound", "f_baseline", b"f_baseline", "f_input", b"f_input", "points", b"points", "score_error_sum", b"score_error_sum", "score_sum", b"score_sum", "stop_reason", b"stop_reason", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score_error_sum", b"_score_error_sum", "convergence_delta", b"convergence_delta", "error_bound", b"error_bound", "f_baseline", b"f_baseline", "f_input", b"f_input", "points", b"points", "score_error_sum", b"score_error_sum", "score_sum", b"score_sum", "stop_reason", b"stop_reason", "target", b"target", "unexplained", b"unexplained"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__score_error_sum: _TypeAlias = _typing.Literal["score_error_sum"]  # noqa: Y015
     _WhichOneofArgType__score_error_sum: _TypeAlias = _typing.Literal["_score_error_sum", b"_score_error_sum"]  # noqa: Y015

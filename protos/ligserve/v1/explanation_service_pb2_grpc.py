@@ -52,14 +52,17 @@ class ExplanationServiceServicer(object):
     """
 
     def Explain(self, request, context):
-        """Answers once, with the finished explanation.
+        """Answers once, with the finished explanation. FAILED_PRECONDITION (ANSWER_TOO_LARGE) where it would
+        be above 16 MiB, before the work starts; StreamExplain has no such limit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamExplain(self, request, context):
-        """Answers as the explanation comes into being: one header, estimates and progress, one summary.
+        """Answers as the explanation comes into being: one header (and the rest of the windows of a very
+        long text), estimates and progress, one summary. The windows of a long text are worked on by how much
+        there is to explain in them, most first; the final estimate of a window is not touched again.
         The last estimates equal Explain's answer, up to float rounding where other requests share the
         batches. A stream without a summary was cut short. Field paths in errors start at ExplainRequest
         for both methods; those of StreamOptions start with "stream.".

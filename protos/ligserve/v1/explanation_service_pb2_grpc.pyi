@@ -34,9 +34,13 @@ class ExplanationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ExplanationServiceAsyncStub: ...
     Explain: _grpc.UnaryUnaryMultiCallable[_explanation_service_pb2.ExplainRequest, _explanation_service_pb2.ExplainResponse]
-    """Answers once, with the finished explanation."""
+    """Answers once, with the finished explanation. FAILED_PRECONDITION (ANSWER_TOO_LARGE) where it would
+    be above 16 MiB, before the work starts; StreamExplain has no such limit.
+    """
     StreamExplain: _grpc.UnaryStreamMultiCallable[_explanation_service_pb2.StreamExplainRequest, _explanation_service_pb2.StreamExplainResponse]
-    """Answers as the explanation comes into being: one header, estimates and progress, one summary.
+    """Answers as the explanation comes into being: one header (and the rest of the windows of a very
+    long text), estimates and progress, one summary. The windows of a long text are worked on by how much
+    there is to explain in them, most first; the final estimate of a window is not touched again.
     The last estimates equal Explain's answer, up to float rounding where other requests share the
     batches. A stream without a summary was cut short. Field paths in errors start at ExplainRequest
     for both methods; those of StreamOptions start with "stream.".
@@ -48,9 +52,13 @@ class ExplanationServiceAsyncStub(ExplanationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Explain: _aio.UnaryUnaryMultiCallable[_explanation_service_pb2.ExplainRequest, _explanation_service_pb2.ExplainResponse]  # type: ignore[assignment]
-    """Answers once, with the finished explanation."""
+    """Answers once, with the finished explanation. FAILED_PRECONDITION (ANSWER_TOO_LARGE) where it would
+    be above 16 MiB, before the work starts; StreamExplain has no such limit.
+    """
     StreamExplain: _aio.UnaryStreamMultiCallable[_explanation_service_pb2.StreamExplainRequest, _explanation_service_pb2.StreamExplainResponse]  # type: ignore[assignment]
-    """Answers as the explanation comes into being: one header, estimates and progress, one summary.
+    """Answers as the explanation comes into being: one header (and the rest of the windows of a very
+    long text), estimates and progress, one summary. The windows of a long text are worked on by how much
+    there is to explain in them, most first; the final estimate of a window is not touched again.
     The last estimates equal Explain's answer, up to float rounding where other requests share the
     batches. A stream without a summary was cut short. Field paths in errors start at ExplainRequest
     for both methods; those of StreamOptions start with "stream.".
@@ -65,7 +73,9 @@ class ExplanationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _explanation_service_pb2.ExplainRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_explanation_service_pb2.ExplainResponse, _abc.Awaitable[_explanation_service_pb2.ExplainResponse]]:
-        """Answers once, with the finished explanation."""
+        """Answers once, with the finished explanation. FAILED_PRECONDITION (ANSWER_TOO_LARGE) where it would
+        be above 16 MiB, before the work starts; StreamExplain has no such limit.
+        """
 
     @_abc_1.abstractmethod
     def StreamExplain(
@@ -73,7 +83,9 @@ class ExplanationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _explanation_service_pb2.StreamExplainRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_explanation_service_pb2.StreamExplainResponse], _abc.AsyncIterator[_explanation_service_pb2.StreamExplainResponse]]:
-        """Answers as the explanation comes into being: one header, estimates and progress, one summary.
+        """Answers as the explanation comes into being: one header (and the rest of the windows of a very
+        long text), estimates and progress, one summary. The windows of a long text are worked on by how much
+        there is to explain in them, most first; the final estimate of a window is not touched again.
         The last estimates equal Explain's answer, up to float rounding where other requests share the
         batches. A stream without a summary was cut short. Field paths in errors start at ExplainRequest
         for both methods; those of StreamOptions start with "stream.".

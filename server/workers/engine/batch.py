@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from ligserve.server.errors import FailedPreconditionError
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.scheduler import OUTPUTS_PER_TURN, Slice
-from ligserve.server.workers.engine.spec import Ends
 from ligserve.server.workers.quadrature import NodeValue
 
 # For each slice its alphas and values.
@@ -79,10 +78,11 @@ class Batch:
     def _moved(self) -> list[Tensor]:
         """Each moved tensor, (B, T, d): every row's place on its path; exact at both ends."""
         places = [_points_of(piece.path, piece.alphas) for piece in self.slices]
-        return [_stacked(tensors) for tensors in zip(*places, strict=True)]
+        return [stacked(tensors) for tensors in zip(*places, strict=True)]
 
 
-def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+def stacked(tensors: Sequence[Tensor]) -> Tensor:
+    """(B, T, d) from parts of fewer rows, short ones padded on the right."""
     longest = max(tensor.shape[1] for tensor in tensors)
     return torch.cat([nn.functional.pad(each, (0, 0, 0, longest - each.shape[1])) for each in tensors])
 
@@ -122,23 +122,17 @@ def _node_values(
 def _products(path: Path, gradient: Sequence[Tensor]) -> list[Tensor]:
     """Gradient x (end - start) of each moved tensor, (rows, T, d), padding cut off."""
     return [
-        part[:, : len(end)] * (end - start) for part, (start, end) in zip(gradient, _ends(path), strict=True)
+        part[:, : len(end)] * (end - start) for part, (start, end) in zip(gradient, path.ends, strict=True)
     ]
 
 
 def _points_of(path: Path, alphas: Sequence[float]) -> list[Tensor]:
     """(rows, T, d) each. In float64, then rounded once: steep paths turn a lost digit into a wrong score."""
     places = []
-    for start, end in _ends(path):
+    for start, end in path.ends:
         weights = torch.tensor(alphas, dtype=torch.float64, device=start.device)[:, None, None]
         places.append(torch.lerp(start[None].double(), end[None].double(), weights).to(start.dtype))
     return places
-
-
-def _ends(path: Path) -> Sequence[Ends]:
-    if path.ends is None:
-        raise RuntimeError("a path was scheduled before it was admitted")
-    return path.ends
 
 
 def _target_values(piece: Slice, logits: Tensor) -> list[Tensor]:

@@ -4,9 +4,10 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ligserve.server.workers.engine.batch import Batch, Values
+from ligserve.server.workers.engine.forward import in_batches, in_halves, predicted_logits
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.scheduler import Scheduler, Slice
 from ligserve.server.workers.failures import is_out_of_memory
@@ -29,8 +30,10 @@ class Engine:
     """
 
     def __init__(self, token_budget: int = 0) -> None:
-        self._inbox: queue.SimpleQueue[Sequence[Path] | None] = queue.SimpleQueue()
-        self._scheduler = Scheduler(token_budget or DEFAULT_TOKEN_BUDGET)
+        self.token_budget = token_budget or DEFAULT_TOKEN_BUDGET
+        self._inbox: queue.SimpleQueue[Iterator[None] | None] = queue.SimpleQueue()
+        self._forward_work: list[Iterator[None]] = []
+        self._scheduler = Scheduler(self.token_budget)
         self._under_way: deque[Batch] = deque()
         self._closed = False
         self._turn_seconds = 0.0
@@ -42,7 +45,18 @@ class Engine:
 
         Paths that are submitted together are all predicted before a point of any of them is computed.
         """
-        self._inbox.put(paths)
+        self._inbox.put(self._predicted(paths))
+
+    def submit_work(self, steps: Iterator[None]) -> None:
+        """Take work that is not points, such as forward passes. From any thread.
+
+        A step is done between two batches of points, in the engine's thread; it must not raise.
+        """
+        self._inbox.put(steps)
+
+    def schedule(self, path: Path) -> None:
+        """Take in a path whose outputs are known. From the engine's thread only."""
+        self._scheduler.add(path)
 
     def close(self) -> None:
         """Stop after the batch at hand; unfinished paths are forgotten."""
@@ -54,39 +68,38 @@ class Engine:
             self._admit()
             if self._closed:
                 return
+            self._forward_work = [steps for steps in self._forward_work if _goes_on(steps)]
             self._drop_finished()
             self._take_turns()
 
     def _admit(self) -> None:
         """Take in what was submitted; wait if there is nothing else to do."""
-        wait = not len(self._scheduler)
+        wait = not (len(self._scheduler) or self._forward_work)
         while True:
             try:
-                paths = self._inbox.get(block=wait)
+                steps = self._inbox.get(block=wait)
             except queue.Empty:
                 return
-            if paths is None:
+            if steps is None:
                 self._closed = True
                 return
-            for path in paths:
-                self._prepare(path)
-            wait = wait and not len(self._scheduler)
+            self._forward_work.append(steps)
+            wait = False
 
-    def _prepare(self, path: Path) -> None:
-        if path.cancelled:
-            return
-        try:
-            path.outputs = path.listener.predicted(path.spec.predict())
-            path.cost.rows += 1
-            path.cost.tokens += path.spec.tokens
-            if not path.outputs:
+    def _predicted(self, paths: Sequence[Path]) -> Iterator[None]:
+        """Predict paths, some at a time; they are scheduled when all are predicted."""
+        good: list[Path] = []
+        for number, batch in enumerate(in_batches(paths, lambda path: path.spec, self.token_budget)):
+            if number:
+                yield
+            wanted = [path for path in batch if not path.cancelled]
+            if wanted and _predict(wanted):
+                good += wanted
+        for path in good:
+            if path.outputs:
+                self._scheduler.add(path)
+            else:
                 path.skip()
-                return
-            path.ends = path.spec.ends()
-        except Exception as error:
-            path.listener.failed(error)
-        else:
-            self._scheduler.add(path)
 
     def _drop_finished(self) -> None:
         now = time.monotonic()
@@ -95,7 +108,7 @@ class Engine:
             near = path.deadline is not None and now > path.deadline - margin
             if path.cancelled or path.finished:
                 self._scheduler.remove(path)
-            elif near and path.rule.estimate() is not None:
+            elif near and (path.dispensable or path.rule.estimate() is not None):
                 self._scheduler.remove(path)
                 path.stop_early()
         self._under_way = deque(batch for batch in self._under_way if batch.wanted)
@@ -156,6 +169,30 @@ class Engine:
         self._scheduler.remove(path)
         path.cancel()
         path.listener.failed(error)
+
+
+def _goes_on(steps: Iterator[None]) -> bool:
+    """Do a step; whether there are more."""
+    try:
+        next(steps)
+    except StopIteration:
+        return False
+    return True
+
+
+def _predict(paths: Sequence[Path]) -> bool:
+    """Tell the listeners of paths of one kind their logits; whether nothing was wrong with any."""
+    try:
+        logits = in_halves([path.spec for path in paths], predicted_logits)
+        for path, own in zip(paths, logits, strict=True):
+            path.cost.rows += 1
+            path.cost.tokens += path.spec.tokens
+            path.outputs = path.listener.predicted(own)
+    except Exception as error:
+        for path in paths:
+            path.listener.failed(error)
+        return False
+    return True
 
 
 def _count(piece: Slice) -> None:

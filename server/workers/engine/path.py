@@ -30,7 +30,7 @@ class PathListener(Protocol):
         ...
 
     def finished(self, path: "Path") -> None:
-        """The rule is satisfied; the estimate is final."""
+        """The estimate is final; there may be none if the path is dispensable and was cut by the deadline."""
         ...
 
     def failed(self, error: Exception) -> None:
@@ -47,29 +47,58 @@ class PathCost:
     tokens: int = 0
     batches: int = 0
 
+    def __add__(self, other: "PathCost") -> "PathCost":
+        return PathCost(
+            points=self.points + other.points,
+            rows=self.rows + other.rows,
+            tokens=self.tokens + other.tokens,
+            batches=self.batches + other.batches,
+        )
+
 
 class Path:
     """A path on its way: which points are due, which are done.
 
     Args:
+        spec: what it moves.
+        rule: how it is integrated.
+        listener: hears of it.
         deadline: time.monotonic() at which an answer must be out; None for none.
+        owner: takes turns with other owners, with all its paths together; None: the path by itself.
+        dispensable: whether an answer can do without it, if there is no estimate near the deadline.
     """
 
     def __init__(
-        self, spec: PathSpec, rule: QuadratureRule, listener: PathListener, deadline: float | None
+        self,
+        spec: PathSpec,
+        rule: QuadratureRule,
+        listener: PathListener,
+        deadline: float | None,
+        *,
+        owner: object = None,
+        dispensable: bool = False,
     ) -> None:
         self.spec = spec
         self.rule = rule
         self.listener = listener
         self.deadline = deadline
+        self.owner = self if owner is None else owner
+        self.dispensable = dispensable
         self.cost = PathCost()
         self.outputs: Sequence[Output] = ()
-        self.ends: Sequence[Ends] | None = None
         self.cut_by_deadline = False
+        self._ends: Sequence[Ends] | None = None
         self._due = rule.start()
         self._planned = len(self._due)
         self._missing = set(self._due)
         self._cancelled = False
+
+    @property
+    def ends(self) -> Sequence[Ends]:
+        """Start and end of every tensor that it moves; they take memory from the first look on."""
+        if self._ends is None:
+            self._ends = self.spec.ends()
+        return self._ends
 
     @property
     def due(self) -> Sequence[float]:
@@ -112,7 +141,11 @@ class Path:
         if self._due:
             self.listener.round_done(self)
         else:
-            self.listener.finished(self)
+            self._finish()
+
+    def _finish(self) -> None:
+        self._ends = None
+        self.listener.finished(self)
 
     @property
     def finished(self) -> bool:
@@ -127,8 +160,8 @@ class Path:
         self.listener.finished(self)
 
     def stop_early(self) -> None:
-        """The deadline is near: what the last round gave is the answer."""
+        """The deadline is near: what the last round gave is the answer, if there was one."""
         self.cut_by_deadline = True
         self._due = []
         self._missing = set()
-        self.listener.finished(self)
+        self._finish()

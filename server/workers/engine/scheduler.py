@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ligserve.server.workers.engine.path import Path
+from ligserve.server.workers.engine.spec import PathSpec
 
 # Paths share a batch only if the shorter one's rows are at least this full.
 MIN_FILL = 0.75
@@ -66,10 +67,15 @@ class Scheduler:
         mates = [path for path in waiting[1:] if _may_share(first, path)]
         mates.sort(key=lambda path: abs(path.spec.tokens - first.spec.tokens))
         batch = self._fill([first, *mates])
-        for piece in batch:
-            self._paths.remove(piece.path)
-            self._paths.append(piece.path)
+        self._send_to_the_back([piece.path for piece in batch])
         return batch
+
+    def _send_to_the_back(self, served: list[Path]) -> None:
+        """Whoever had a turn waits for all the others, however many paths each of them has."""
+        owners = {id(path.owner) for path in served}
+        turns = {id(path): 2 for path in served}
+        ranked = sorted(self._paths, key=lambda path: turns.get(id(path), int(id(path.owner) in owners)))
+        self._paths = deque(ranked)
 
     def _fill(self, paths: list[Path]) -> list[Slice]:
         batch: list[Slice] = []
@@ -89,8 +95,12 @@ def _turns(path: Path) -> int:
     return -(-len(path.outputs) // OUTPUTS_PER_TURN)
 
 
+def may_share(first: PathSpec, other: PathSpec) -> bool:
+    """Whether rows of two paths can be in one batch, and little of it would be padding."""
+    shorter, longer = sorted([first.tokens, other.tokens])
+    return first.batch_key == other.batch_key and shorter >= MIN_FILL * longer
+
+
 def _may_share(first: Path, other: Path) -> bool:
-    """Rows of about one length; nor may few targets have to wait for many."""
-    lengths = sorted([first.spec.tokens, other.spec.tokens])
-    filled = lengths[0] >= MIN_FILL * lengths[1]
-    return filled and first.spec.batch_key == other.spec.batch_key and _turns(first) == _turns(other)
+    """Nor may few targets have to wait for many."""
+    return may_share(first.spec, other.spec) and _turns(first) == _turns(other)

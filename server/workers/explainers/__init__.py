@@ -6,7 +6,7 @@ from ligserve.server.workers.explainers.multi_label_classification import plan_m
 from ligserve.server.workers.explainers.pairwise_sequence_classification import (
     plan_pairwise_sequence_classification,
 )
-from ligserve.server.workers.explainers.plan import Explained, PathPlan, Plan
+from ligserve.server.workers.explainers.plan import Explained, PathPlan, Plan, Planning
 from ligserve.server.workers.explainers.question_answering import plan_question_answering
 from ligserve.server.workers.explainers.sequence_classification import plan_sequence_classification
 from ligserve.server.workers.explainers.support import refuse_head
@@ -15,22 +15,40 @@ from ligserve.server.workers.explainers.zero_shot_classification import plan_zer
 from ligserve.server.workers.models.loaded import LoadedModel, TextModel
 from ligserve.v1.explanation_service_pb2 import ExplainRequest
 
+# A plan of a request, or the making of one.
 Planner = Callable[[ExplainRequest, LoadedModel], Plan]
+StepwisePlanner = Callable[[ExplainRequest, LoadedModel], Planning]
 
 
-def _of_text(plan: Callable[[ExplainRequest, TextModel], Plan], explainer: str) -> Planner:
+def _of_text(plan: Callable[[ExplainRequest, TextModel], Plan | Planning], explainer: str) -> StepwisePlanner:
     """A planner for any model, from one for models of text."""
 
-    def plan_text(request: ExplainRequest, model: LoadedModel) -> Plan:
+    def plan_text(request: ExplainRequest, model: LoadedModel) -> Planning:
         refuse_head(model, explainer)
         if not isinstance(model, TextModel):
             raise RuntimeError(f"model '{model.name}' has a text head and no tokenizer")
-        return plan(request, model)
+        made = plan(request, model)
+        return made if isinstance(made, Plan) else (yield from made)
 
     return plan_text
 
 
-_TEXT_PLANNERS: Mapping[str, Callable[[ExplainRequest, TextModel], Plan]] = {
+def _at_once(planner: StepwisePlanner) -> Planner:
+    """A planner that does not stop to let others have their turn."""
+
+    def plan(request: ExplainRequest, model: LoadedModel) -> Plan:
+        planning = planner(request, model)
+        while True:
+            try:
+                next(planning)
+            except StopIteration as done:
+                made: Plan = done.value
+                return made
+
+    return plan
+
+
+_TEXT_PLANNERS: Mapping[str, Callable[[ExplainRequest, TextModel], Plan | Planning]] = {
     "sequence_classification": plan_sequence_classification,
     "pairwise_sequence_classification": plan_pairwise_sequence_classification,
     "multi_label_classification": plan_multi_label_classification,
@@ -38,6 +56,18 @@ _TEXT_PLANNERS: Mapping[str, Callable[[ExplainRequest, TextModel], Plan]] = {
     "token_classification": plan_token_classification,
     "question_answering": plan_question_answering,
 }
-PLANNERS: Mapping[str, Planner] = {name: _of_text(plan, name) for name, plan in _TEXT_PLANNERS.items()}
+STEPWISE_PLANNERS: Mapping[str, StepwisePlanner] = {
+    name: _of_text(plan, name) for name, plan in _TEXT_PLANNERS.items()
+}
+PLANNERS: Mapping[str, Planner] = {name: _at_once(planner) for name, planner in STEPWISE_PLANNERS.items()}
 
-__all__ = ["PLANNERS", "Explained", "PathPlan", "Plan", "Planner"]
+__all__ = [
+    "PLANNERS",
+    "STEPWISE_PLANNERS",
+    "Explained",
+    "PathPlan",
+    "Plan",
+    "Planner",
+    "Planning",
+    "StepwisePlanner",
+]

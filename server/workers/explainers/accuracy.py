@@ -7,6 +7,7 @@ from ligserve.server.workers.quadrature import (
     gauss_legendre,
     midpoint,
 )
+from ligserve.server.workers.quadrature.rule import Floats
 from ligserve.v1 import explanation_pb2 as pb
 
 DEFAULT_TOLERANCE = 0.01
@@ -16,14 +17,44 @@ DEFAULT_STEPS = 50
 
 def quadrature_rule(options: pb.ExplainOptions, convention: "pb.Convention.ValueType") -> QuadratureRule:
     """The rule asked for; by default the library's 50 nodes in LIBRARY, a tolerance in FAITHFUL."""
+    tolerance = asked_tolerance(options, convention)
+    if tolerance is None:
+        return _fixed(options.fixed_steps)
+    return AdaptiveSimpson(tolerance=tolerance, max_points=_max_points(options))
+
+
+def window_rule(
+    options: pb.ExplainOptions, convention: "pb.Convention.ValueType", change: Floats
+) -> QuadratureRule:
+    """The rule for a window of a document, so that the windows' errors together stay within the tolerance.
+
+    With S_w the size of window w's scores and w's share s_w in the document, a window's error may be
+    t (S_w + change) / 2 and the document's thus t (sum of s_w S_w + change) / 2 <= t x sum of s_w S_w,
+    since the shares add up to 1 and no change exceeds the size of the scores that add up to it. So a window
+    with nothing to explain costs little. Those sizes are of computed scores, off by at most the errors
+    themselves; a tolerance of t / (1 + t) leaves room for that.
+
+    Args:
+        options: how exact.
+        convention: whose habits are followed.
+        change: (K,), the sum over the windows of |f(input) - f(baseline)| x share, for each target.
+    """
+    tolerance = asked_tolerance(options, convention)
+    if tolerance is None:
+        return _fixed(options.fixed_steps)
+    return AdaptiveSimpson(tolerance / (1 + tolerance), _max_points(options), whole=change)
+
+
+def asked_tolerance(options: pb.ExplainOptions, convention: "pb.Convention.ValueType") -> float | None:
+    """The tolerance asked for or meant by default; None for a fixed number of steps."""
     accuracy = options.WhichOneof("accuracy")
     if accuracy == "fixed_steps" or (accuracy is None and convention == pb.CONVENTION_LIBRARY):
-        return _fixed(options.fixed_steps)
-    tolerance = options.tolerance
-    return AdaptiveSimpson(
-        tolerance=tolerance.relative if tolerance.HasField("relative") else DEFAULT_TOLERANCE,
-        max_points=tolerance.max_points if tolerance.HasField("max_points") else DEFAULT_MAX_POINTS,
-    )
+        return None
+    return options.tolerance.relative if options.tolerance.HasField("relative") else DEFAULT_TOLERANCE
+
+
+def _max_points(options: pb.ExplainOptions) -> int:
+    return options.tolerance.max_points if options.tolerance.HasField("max_points") else DEFAULT_MAX_POINTS
 
 
 def _fixed(steps: pb.FixedSteps) -> FixedRule:

@@ -49,7 +49,10 @@ class ClassTargets:
 
     def explained(self, logits: Tensor) -> list[Explained]:
         """What is explained, now that the model's output for the input, (C,), is known."""
-        predicted = int(logits.argmax())
+        return self.explained_of(int(logits.argmax()))
+
+    def explained_of(self, predicted: int) -> list[Explained]:
+        """What is explained, now that the predicted class is known."""
         outputs = [
             ClassOutput(predicted if label is None else label, versus, self._space, flipped=self._flipped)
             for label, versus in self._asked
@@ -64,6 +67,16 @@ class ClassTargets:
         """The prediction that the (C,) logits of the only path make."""
         prediction = prediction_of(self._labels, logits[0], probabilities(logits[0][None])[0])
         return explanation_service_pb2.Header(prediction=prediction)
+
+    def chances(self, logits: Tensor) -> Tensor:
+        """(B, C) logits to probabilities: a softmax, or the sigmoid of a single logit."""
+        return probabilities(logits)
+
+    def prediction(
+        self, logits: Tensor, chances: Tensor, predicted: int
+    ) -> explanation_service_pb2.Prediction:
+        """A prediction as the header shows it."""
+        return prediction_of(self._labels, logits, chances, predicted)
 
     def _described(self, output: ClassOutput) -> explanation_service_pb2.Target:
         """A target as the header shows it."""
@@ -106,10 +119,13 @@ def class_index(labels: Sequence[str], reference: explanation_pb2.ClassReference
 
 
 def prediction_of(
-    labels: Sequence[str], logits: Tensor, chances: Tensor
+    labels: Sequence[str], logits: Tensor, chances: Tensor, predicted: int | None = None
 ) -> explanation_service_pb2.Prediction:
-    """A prediction as the header shows it, from (C,) logits and probabilities."""
-    predicted = int(logits.argmax())
+    """A prediction as the header shows it, from (C,) logits and probabilities.
+
+    The largest logit is predicted, if not something else.
+    """
+    predicted = int(logits.argmax()) if predicted is None else predicted
     return explanation_service_pb2.Prediction(
         labels=labels,
         probabilities=chances.tolist(),

@@ -74,10 +74,10 @@ def _input(model: TextModel, sources: Sequence[SourceText], baseline_token: int)
     tokens = token_table(
         model, encoding, lambda number, start, end: without_outer_space(texts[number], start, end)
     )
-    return TextInput(row, _baseline_row(model, row, special, baseline_token), row, tokens)
+    return TextInput(row, faithful_baseline_row(model, row, special, baseline_token), row, tokens)
 
 
-def _baseline_row(model: TextModel, row: RowInputs, special: list[bool], token: int) -> RowInputs:
+def faithful_baseline_row(model: TextModel, row: RowInputs, special: Sequence[bool], token: int) -> RowInputs:
     """Every token of the text replaced, and every position the first: so either layer may move."""
     baseline = dict(row)
     baseline["input_ids"] = torch.where(id_tensor(special).bool(), row["input_ids"], token)

@@ -39,6 +39,10 @@ class LabelTargets:
 
     def explained(self, logits: Tensor) -> list[Explained]:
         """What is explained, whatever the (C,) logits are."""
+        return self.explained_of(int(logits.argmax()))
+
+    def explained_of(self, predicted: int) -> list[Explained]:
+        """What is explained, whatever is predicted."""
         return [
             Explained(output, self._described(output), self._labels[output.class_index])
             for output in self._outputs
@@ -48,6 +52,16 @@ class LabelTargets:
         """Each label's own probability, from the (C,) logits of the only path; predicted is the largest."""
         prediction = prediction_of(self._labels, logits[0], torch.sigmoid(logits[0]))
         return explanation_service_pb2.Header(prediction=prediction)
+
+    def chances(self, logits: Tensor) -> Tensor:
+        """(B, C) logits to each label's own probability."""
+        return torch.sigmoid(logits)
+
+    def prediction(
+        self, logits: Tensor, chances: Tensor, predicted: int
+    ) -> explanation_service_pb2.Prediction:
+        """A prediction as the header shows it."""
+        return prediction_of(self._labels, logits, chances, predicted)
 
     def _described(self, output: ClassOutput) -> explanation_service_pb2.Target:
         """A target as the header shows it."""

@@ -53,7 +53,7 @@ def library_input(
     row = library_row(model, ids, separator=text_length, types=types)
     return TextInput(
         row=row,
-        baseline_row=_baseline_row(model, row, text_length, baseline_token),
+        baseline_row=library_text_baseline(model, row, text_length, baseline_token),
         prediction_row=bare_row(row),
         tokens=token_table(model, encoding, lambda _, start, end: cleaned_span(text, cleaned, start, end)),
     )
@@ -102,7 +102,12 @@ def frame_tokens(model: TextModel) -> tuple[int, int]:
     return first, last
 
 
-def _baseline_row(model: TextModel, row: RowInputs, text_length: int, token: int) -> RowInputs:
+def library_text_baseline(model: TextModel, row: RowInputs, text_length: int, token: int) -> RowInputs:
+    """The library's baseline for the row of one text of so many tokens.
+
+    Raises:
+        FailedPreconditionError: the library has no baseline for this tokenizer's special tokens.
+    """
     middle = [token] * text_length
     if len(row["input_ids"]) == text_length:
         return library_baseline_row(row, middle)

@@ -1,7 +1,8 @@
 """What an explainer makes of a request before the engine starts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor
 
@@ -9,6 +10,7 @@ from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.models.loaded import LoadedModel
 from ligserve.server.workers.quadrature import QuadratureRule
+from ligserve.server.workers.quadrature.rule import Floats
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
 
 
@@ -48,6 +50,45 @@ class PathPlan:
     hypothesis: str = ""
 
 
+class DocumentTargets(Protocol):
+    """What is asked of a classifier about a whole document."""
+
+    def chances(self, logits: Tensor) -> Tensor:
+        """(B, C) logits to probabilities."""
+        ...
+
+    def prediction(
+        self, logits: Tensor, chances: Tensor, predicted: int
+    ) -> explanation_service_pb2.Prediction:
+        """A prediction as the header shows it, from (C,) logits and probabilities and the class predicted."""
+        ...
+
+    def explained_of(self, predicted: int) -> Sequence[Explained]:
+        """What is explained, now that the predicted class is known."""
+        ...
+
+
+@dataclass(frozen=True)
+class DocumentPlan:
+    """How the windows of a long text make up a document.
+
+    Attributes:
+        targets: what is asked.
+        aggregate: how the document's output follows from the windows'.
+        first_tokens: (W,), each window's first token in the document.
+        token_counts: (W,), each window's tokens, special ones not counted.
+        rule: from (K,), the sum of the windows' |change| x share for each target, to a window's rule.
+        tolerance: the tolerance for the document; None for a fixed number of steps.
+    """
+
+    targets: DocumentTargets
+    aggregate: "explanation_pb2.LongInput.Window.Aggregate.ValueType"
+    first_tokens: Sequence[int]
+    token_counts: Sequence[int]
+    rule: Callable[[Floats], QuadratureRule]
+    tolerance: float | None
+
+
 @dataclass(frozen=True)
 class Plan:
     """A request, understood: the paths to integrate over, and how to speak of the result.
@@ -55,10 +96,12 @@ class Plan:
     Attributes:
         model: the model that is explained.
         convention: whose habits are followed.
-        paths: the paths, one or more.
+        paths: the paths, one or more; those of a long text are made when they are asked for.
         outcome: from the logits of each path's input, (C,) or (T, C), to the header's fields that they
             decide: prediction, token_predictions or answer.
         warnings: what is known to be odd before the work starts.
+        document: where the paths are the windows of a long text, how they belong together. Its windows'
+            outputs are aggregated; `outcome` is not asked.
     """
 
     model: LoadedModel
@@ -66,3 +109,8 @@ class Plan:
     paths: Sequence[PathPlan]
     outcome: Callable[[Sequence[Tensor]], explanation_service_pb2.Header]
     warnings: Sequence[explanation_service_pb2.Warning]
+    document: DocumentPlan | None = None
+
+
+# The making of a plan; it stops now and then, so that others get their turn.
+Planning = Generator[None, None, Plan]

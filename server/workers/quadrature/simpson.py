@@ -34,10 +34,19 @@ class AdaptiveSimpson:
         tolerance: allowed error relative to max(|f(1) - f(0)|, sum |scores|), above 0.
         max_points: most points that may be used, at least 4 * start_panels + 1.
         start_panels: equal panels in the first round, a power of two.
+        whole: None, or for a path that is a part of a whole, (K,) a size of the whole for each target: the
+            allowed error is then half relative to the path's own size, and half to this.
     """
 
-    def __init__(self, tolerance: float, max_points: int, start_panels: int = START_PANELS) -> None:
+    def __init__(
+        self,
+        tolerance: float,
+        max_points: int,
+        start_panels: int = START_PANELS,
+        whole: Floats | None = None,
+    ) -> None:
         self._tolerance = tolerance
+        self._whole = whole
         self._max_points = max_points
         self._values: dict[float, NodeValue] = {}
         self._panels: list[Panel] = []
@@ -87,7 +96,7 @@ class AdaptiveSimpson:
 
     def _certified(self) -> list[bool]:
         """For each target, whether both criteria hold."""
-        allowed = self._tolerance * self._scale()
+        allowed = self._allowed()
         nested = np.sum([panel.nested.sum(axis=1) for panel in self._panels], axis=0)
         bound = self._residuals() + self._rounding()
         return [bool(met) for met in (bound <= allowed) & (nested <= allowed)]
@@ -109,7 +118,7 @@ class AdaptiveSimpson:
         """
         open_targets = ~np.array(self._certified())
         rounding, scale = self._rounding(), self._scale()
-        allowed = np.maximum(self._tolerance * scale, rounding) + np.finfo(np.float64).tiny
+        allowed = np.maximum(self._allowed(), rounding) + np.finfo(np.float64).tiny
         floor = np.maximum(PANEL_NOISE * rounding, NOISE_SHARE * scale)
         errors = [np.maximum(p.residual, p.nested.sum(axis=1)) for p in self._panels]
         multiples = [np.where(error > floor, error / allowed, 0.0) for error in errors]
@@ -127,6 +136,12 @@ class AdaptiveSimpson:
         """(K,): what f at the two ends may be off by rounding; no quadrature can get below it."""
         rounding: Floats = self._values[1.0].noise + self._values[0.0].noise
         return rounding
+
+    def _allowed(self) -> Floats:
+        """(K,): the error that is small enough."""
+        own = self._scale()
+        size: Floats = own if self._whole is None else 0.5 * (own + self._whole)
+        return self._tolerance * size
 
     def _scale(self) -> Floats:
         """(K,): max(|f(1) - f(0)|, sum |scores|)."""

@@ -1,0 +1,103 @@
+"""What the finished windows of a document add up to."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ligserve.server.workers.explainers.aggregates import DocumentOutcome
+from ligserve.server.workers.part import Part
+from ligserve.server.workers.quadrature import PathEstimate
+from ligserve.v1 import explanation_service_pb2 as pb
+
+# Where the tolerance was not reached, the first of these that stood in the way of a window is told.
+_OBSTACLES = (pb.STOP_REASON_DEADLINE, pb.STOP_REASON_MAX_POINTS, pb.STOP_REASON_NOISE_FLOOR)
+
+
+class DocumentTotals:
+    """Sums over windows, for K targets.
+
+    Args:
+        outcome: the document's prediction.
+        tolerance: what is asked for; None for a fixed number of steps.
+
+    Attributes:
+        unexplained: (K,), how much there is to explain in windows that are not finished.
+        windows_done: number of windows that are finished.
+    """
+
+    def __init__(self, outcome: DocumentOutcome, tolerance: float | None) -> None:
+        self._outcome = outcome
+        self._tolerance = tolerance
+        self._changes = outcome.changes
+        self.unexplained = self._changes.sum(axis=0)
+        self.windows_done = int((~outcome.about.any(axis=1)).sum())
+        shares = outcome.shares[:, None] * outcome.about
+        self._f_input = (shares * outcome.f_input).sum(axis=0)
+        self._f_baseline = (shares * outcome.f_baseline).sum(axis=0)
+        number = len(outcome.explained)
+        self._score_sum, self._size, self._bound, self._errors = np.zeros((4, number))
+        self._points = np.zeros(number, dtype=np.int64)
+        self._rounds_of_error = True
+        self._reasons: list[set[pb.StopReason.ValueType]] = [set() for _ in range(number)]
+
+    def add(self, part: Part, estimate: PathEstimate) -> None:
+        """Take the final estimate of a window."""
+        at, share, window = list(part.targets), part.share, part.window
+        self.windows_done += 1
+        self.unexplained[at] -= self._changes[window, at]
+        # The ends once more: what was integrated between may differ from the forward pass by rounding.
+        self._f_input[at] += share * (estimate.f_input - self._outcome.f_input[window, at])
+        self._f_baseline[at] += share * (estimate.f_baseline - self._outcome.f_baseline[window, at])
+        self._score_sum[at] += share * estimate.scores.sum(axis=1)
+        self._size[at] += share * np.abs(estimate.scores).sum(axis=1)
+        self._bound[at] += share * estimate.error_bound
+        self._points[at] += estimate.points
+        if estimate.score_errors is None:
+            self._rounds_of_error = False
+        else:
+            self._errors[at] += share * estimate.score_errors.sum(axis=1)
+        cut = part.path.cut_by_deadline
+        for target, reason in zip(at, part.path.rule.stop_reasons(), strict=True):
+            met = reason == pb.STOP_REASON_TOLERANCE
+            self._reasons[target].add(pb.STOP_REASON_DEADLINE if cut and not met else reason)
+
+    def leave_out(self, targets: Sequence[int]) -> None:
+        """Note that a window of these targets will get no estimate: the deadline is near."""
+        for target in targets:
+            self._reasons[target].add(pb.STOP_REASON_DEADLINE)
+
+    def summaries(self, *, complete: bool) -> Iterator[pb.TargetSummary]:
+        """What was reached for each target.
+
+        Args:
+            complete: whether every window is finished; what is unexplained is then nothing but rounding.
+        """
+        unexplained = np.zeros_like(self.unexplained) if complete else self.unexplained
+        changes = self._f_input - self._f_baseline
+        bounds = self._bound + np.abs(unexplained)
+        for target, reasons in enumerate(self._reasons):
+            scale = max(abs(changes[target]), self._size[target])
+            summary = pb.TargetSummary(
+                target=target,
+                f_input=float(self._f_input[target]),
+                f_baseline=float(self._f_baseline[target]),
+                score_sum=float(self._score_sum[target]),
+                convergence_delta=float(self._score_sum[target] - changes[target]),
+                error_bound=float(bounds[target]),
+                stop_reason=self._reason(reasons, float(bounds[target]), float(scale)),
+                points=int(self._points[target]),
+                unexplained=float(unexplained[target]),
+            )
+            if self._rounds_of_error:
+                summary.score_error_sum = float(self._errors[target])
+            yield summary
+
+    def _reason(
+        self, reasons: "set[pb.StopReason.ValueType]", bound: float, scale: float
+    ) -> "pb.StopReason.ValueType":
+        """Whether the document meets its tolerance, whatever its windows do; else what stood in the way."""
+        if self._tolerance is None:
+            return pb.STOP_REASON_DEADLINE if pb.STOP_REASON_DEADLINE in reasons else pb.STOP_REASON_STEPS
+        if bound <= self._tolerance * scale:
+            return pb.STOP_REASON_TOLERANCE
+        return next((each for each in _OBSTACLES if each in reasons), pb.STOP_REASON_NOISE_FLOOR)

@@ -1,0 +1,180 @@
+"""The windows of a document whose output is known: explained by how much there is to explain."""
+
+import time
+from collections import deque
+from dataclasses import replace
+
+import numpy as np
+
+from ligserve.internal.v1.frames_pb2 import RunJob
+from ligserve.server.errors import DeadlineExceededError
+from ligserve.server.workers import events
+from ligserve.server.workers.document_totals import DocumentTotals
+from ligserve.server.workers.engine.engine import Engine
+from ligserve.server.workers.engine.path import PathCost
+from ligserve.server.workers.explainers import Plan
+from ligserve.server.workers.explainers.aggregates import DocumentOutcome
+from ligserve.server.workers.identity import WorkerIdentity
+from ligserve.server.workers.job_channel import EstimatePace, JobChannel, deadline_of
+from ligserve.server.workers.part import Part
+from ligserve.v1 import explanation_service_pb2 as pb
+
+# As many windows are open at a time as fill a batch with about so many points of each, but two at least.
+POINTS_AT_ONCE = 8
+LEAST_OPEN_WINDOWS = 2
+
+
+class DocumentWindows:
+    """Opens windows as others are finished; hears from them and tells the front (a PartListener).
+
+    Only some windows are open at a time: memory does not grow with the text but for its tokens.
+
+    Args:
+        run: the front's order.
+        plan: what the explainer made of it.
+        outcome: what is known of the document.
+        worker: who computes.
+        channel: the way to the front.
+        received: time.monotonic() when the order arrived; the deadline counts from there.
+        survey_cost: what it has cost so far.
+    """
+
+    def __init__(
+        self,
+        *,
+        run: RunJob,
+        plan: Plan,
+        outcome: DocumentOutcome,
+        worker: WorkerIdentity,
+        channel: JobChannel,
+        received: float,
+        survey_cost: PathCost,
+    ) -> None:
+        if plan.document is None:
+            raise RuntimeError("the plan is not a document's")
+        self._run = run
+        self._plan = plan
+        self._document = plan.document
+        self._outcome = outcome
+        self._worker = worker
+        self._channel = channel
+        self._received = received
+        self._survey_cost = survey_cost
+        self._past = PathCost()
+        self._totals = DocumentTotals(outcome, plan.document.tolerance)
+        self._waiting = deque(_by_what_there_is_to_explain(outcome))
+        self._open: dict[int, tuple[Part, EstimatePace]] = {}
+
+    def start(self, engine: Engine) -> None:
+        """Open the first windows. From the engine's thread."""
+        self._engine = engine
+        self._open_windows()
+
+    def cancel(self) -> None:
+        """Stop the open windows; no more are opened once the channel has ended. From any thread."""
+        for part, _ in tuple(self._open.values()):
+            part.path.cancel()
+
+    def part_predicted(self) -> None:
+        """Not heard of: the document was predicted before."""
+
+    def part_moved(self) -> None:
+        """A sign of life."""
+        self._channel.tell_progress(self._progress)
+
+    def part_refined(self, part: Part) -> None:
+        """An estimate, if one is wanted and the window's last one is old enough."""
+        if self._open[part.window][1].due():
+            self._tell_estimates(part)
+
+    def part_finished(self, part: Part) -> None:
+        """The window's last estimates, if there are any; after the last window the summary, and the end."""
+        estimate = part.path.rule.estimate()
+        if estimate is None:
+            self._totals.leave_out(part.targets)
+        else:
+            self._tell_estimates(part)
+            self._totals.add(part, estimate)
+        self._close(part)
+        if part.path.cut_by_deadline:
+            self._leave_out_the_rest()
+        self._open_windows()
+        if not self._open:
+            self._finish()
+
+    def failed(self, error: Exception) -> None:
+        """The front hears why; the other windows are for nobody."""
+        self._channel.end(error)
+        self.cancel()
+
+    def _open_windows(self) -> None:
+        longest = max(self._document.token_counts)
+        most = max(LEAST_OPEN_WINDOWS, -(-self._engine.token_budget // (POINTS_AT_ONCE * longest)))
+        while self._channel.open and self._waiting and len(self._open) < most:
+            part = self._part(self._waiting.popleft())
+            self._open[part.window] = part, EstimatePace(self._run)
+            self._engine.schedule(part.path)
+
+    def _part(self, window: int) -> Part:
+        targets = self._targets(window)
+        change = np.abs(self._outcome.changes).sum(axis=0)[targets]
+        plan = replace(self._plan.paths[window], rule=self._document.rule(change))
+        part = Part(self, window, plan, deadline_of(self._run, self._received), dispensable=True)
+        explained = [self._outcome.explained[target] for target in targets]
+        part.know(targets, explained, float(self._outcome.shares[window]))
+        return part
+
+    def _close(self, part: Part) -> None:
+        del self._open[part.window]
+        self._past += part.path.cost
+
+    def _leave_out_the_rest(self) -> None:
+        for window in self._waiting:
+            self._totals.leave_out(self._targets(window))
+        self._waiting.clear()
+
+    def _targets(self, window: int) -> list[int]:
+        """Numbers of the targets that are about a window."""
+        return [target for target, about in enumerate(self._outcome.about.T) if about[window]]
+
+    def _finish(self) -> None:
+        complete = self._totals.windows_done == len(self._plan.paths)
+        if not complete and not self._past.points:
+            message = "the deadline came before a window of the text was explained"
+            self.failed(DeadlineExceededError(message, reason="DEADLINE"))
+            return
+        summary = events.summary_of(
+            self._plan,
+            self._outcome.explained,
+            list(self._totals.summaries(complete=complete)),
+            [self._survey_cost, self._past],
+            self._worker,
+            time.monotonic() - self._received,
+        )
+        self._channel.tell(pb.StreamExplainResponse(summary=summary))
+        self._channel.end()
+
+    def _tell_estimates(self, part: Part) -> None:
+        for estimate in events.estimates(part):
+            self._channel.tell(pb.StreamExplainResponse(estimate=estimate))
+
+    def _progress(self) -> pb.Progress:
+        paths = [part.path for part, _ in self._open.values()]
+        windows = len(self._plan.paths)
+        return pb.Progress(
+            points_done=self._past.points + sum(path.cost.points for path in paths),
+            points_planned=self._past.points + sum(path.planned for path in paths),
+            windows=windows,
+            windows_predicted=windows,
+            windows_done=self._totals.windows_done,
+            unexplained=self._totals.unexplained.tolist(),
+        )
+
+
+def _by_what_there_is_to_explain(outcome: DocumentOutcome) -> list[int]:
+    """The windows that a target is about, those first that hold most of the change of one."""
+    changes = np.abs(outcome.changes)
+    largest = (changes / np.maximum(changes.sum(axis=0), np.finfo(np.float64).tiny)).max(axis=1)
+    asked = set(np.flatnonzero(outcome.about.any(axis=1)).tolist())
+    order: list[int] = np.argsort(-largest, kind="stable").tolist()
+    return [window for window in order if window in asked]
