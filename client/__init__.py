@@ -70,6 +70,7 @@ from ligserve.client.tasks import (
     ZeroShotClassification,
 )
 from ligserve.client.types.cost import Cost, Worker
+from ligserve.client.types.document import Document, DocumentWindow
 from ligserve.client.types.entities import LabelledSpan
 from ligserve.client.types.enums import (
     Aggregate,
@@ -78,6 +79,7 @@ from ligserve.client.types.enums import (
     Combine,
     Convention,
     EmbeddingLayer,
+    Level,
     LongInputPolicy,
     NoiseKind,
     OutputSpace,
@@ -123,6 +125,8 @@ __all__ = [
     "Convention",
     "Cost",
     "DeadlineExceededError",
+    "Document",
+    "DocumentWindow",
     "EmbeddingLayer",
     "EstimateEvent",
     "Event",
@@ -140,6 +144,7 @@ __all__ = [
     "InvalidRequestError",
     "LIGAttributions",
     "LabelledSpan",
+    "Level",
     "LigserveError",
     "LongInputPolicy",
     "MalformedAnswerError",

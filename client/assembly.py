@@ -61,14 +61,25 @@ class EstimateAssembly:
         Raises:
             MalformedAnswerError: a window's are missing.
         """
-        places = [(target, window) for window in self._windows[target]]
-        if missing := [window for _, window in places if (target, window) not in self._finals]:
+        if missing := self.missing(target):
             raise MalformedAnswerError(f"target {target} has no final estimate for windows {missing}")
-        finals = [self._finals[place] for place in places]
+        finals = [self._finals[(target, window)] for window in self._windows[target]]
         return FinalScores(
             scores=tuple(score for final in finals for score in final.scores),
             score_errors=tuple(error for final in finals for error in final.score_errors),
         )
+
+    def windows(self, target: int) -> range:
+        """The windows that a target is about."""
+        return self._windows[target]
+
+    def missing(self, target: int) -> list[int]:
+        """The windows that a target is about and whose final scores have not come."""
+        return [window for window in self._windows[target] if (target, window) not in self._finals]
+
+    def final_of(self, target: int, window: int) -> EstimateEvent | None:
+        """The final estimate of a target in a window; None if it has not come."""
+        return self._finals.get((target, window))
 
     def _check_place(self, place: tuple[int, int]) -> None:
         target, window = place

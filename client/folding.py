@@ -1,8 +1,10 @@
 """From a stream's messages, or a unary answer, to an explanation; no input or output is done here."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ligserve.client.assembly import EstimateAssembly
+from ligserve.client.document_scores import document_scores, windows_with_scores
 from ligserve.client.errors import MalformedAnswerError, TruncatedStreamError
 from ligserve.client.types.events import EstimateEvent, Event, HeaderEvent, ProgressEvent, SummaryEvent
 from ligserve.client.types.explanation import Explanation
@@ -18,6 +20,8 @@ class StreamFolder:
 
     def __init__(self, texts: tuple[str, ...]) -> None:
         self._texts = texts
+        # A header some of whose windows are still to come.
+        self._opening: service_pb.Header | None = None
         self._header: HeaderEvent | None = None
         self._assembly: EstimateAssembly | None = None
         self._explanation: Explanation | None = None
@@ -33,6 +37,8 @@ class StreamFolder:
         match message.WhichOneof("event"):
             case "header":
                 return self.header(message.header)
+            case "more_windows":
+                return self.more_windows(message.more_windows)
             case "estimate":
                 return self.estimate(message.estimate)
             case "progress":
@@ -42,19 +48,40 @@ class StreamFolder:
         # An event of a newer server, of which this client knows nothing.
         return None
 
-    def header(self, message: service_pb.Header) -> HeaderEvent:
-        """Take the header.
+    def header(self, message: service_pb.Header) -> HeaderEvent | None:
+        """Take the header; the event comes with the last of its windows.
 
         Raises:
             MalformedAnswerError: it came before, its columns differ in length, or it speaks of windows or
                 tokens that it does not hold.
         """
-        if self._header is not None:
+        if self._header is not None or self._opening is not None:
             raise MalformedAnswerError("a second header came")
+        if len(message.windows) < message.window_count:
+            self._opening = message
+            return None
+        return self._opened(message)
+
+    def more_windows(self, message: service_pb.MoreWindows) -> HeaderEvent | None:
+        """Take windows for which the header had no room; the event comes with the last of them.
+
+        Raises:
+            MalformedAnswerError: no windows are waited for, or as in `header`.
+        """
+        header = self._opening
+        if header is None or not message.windows:
+            raise MalformedAnswerError("windows came that the header does not announce")
+        header.windows.extend(message.windows)
+        if len(header.windows) < header.window_count:
+            return None
+        self._opening = None
+        return self._opened(header)
+
+    def _opened(self, message: service_pb.Header) -> HeaderEvent:
         try:
             self._header = HeaderEvent.from_proto(message)
         except ValueError as error:
-            raise MalformedAnswerError(f"the header's columns differ in length: {error}") from error
+            raise MalformedAnswerError(f"the header does not hold together: {error}") from error
         lengths = _lengths(message)
         if any(t.window is not None and t.window >= len(lengths) for t in self._header.targets):
             raise MalformedAnswerError("a target is about a window that is not in the header")
@@ -84,7 +111,11 @@ class StreamFolder:
             raise MalformedAnswerError("the summary's targets are not the header's")
         summary = SummaryEvent.from_proto(message)
         targets = tuple(_targets(self._header, self._assembly, summary))
-        self._explanation = _explanation(self._texts, self._header, targets, summary)
+        explanation = _explanation(self._texts, self._header, targets, summary)
+        if self._header.document is not None:
+            windows = windows_with_scores(self._header.document, self._assembly, len(targets))
+            explanation = replace(explanation, windows=windows)
+        self._explanation = explanation
         return summary
 
     def result(self) -> Explanation:
@@ -132,7 +163,10 @@ def _targets(
     header: HeaderEvent, assembly: EstimateAssembly, summary: SummaryEvent
 ) -> Iterator[TargetExplanation]:
     for position, (target, reached) in enumerate(zip(header.targets, summary.targets, strict=True)):
-        final = assembly.final(position)
+        if header.document is None:
+            final = assembly.final(position)
+        else:
+            final = document_scores(header.document, assembly, position, reached)
         yield TargetExplanation(
             target=target,
             scores=final.scores,
@@ -145,6 +179,7 @@ def _targets(
             score_error_sum=reached.score_error_sum,
             stop_reason=reached.stop_reason,
             points=reached.points,
+            unexplained=reached.unexplained,
         )
 
 
@@ -171,4 +206,5 @@ def _explanation(
         answer=header.answer,
         image_shape=header.image_shape,
         hypotheses=header.hypotheses,
+        truncated_tokens=header.truncated_tokens,
     )

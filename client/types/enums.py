@@ -63,6 +63,15 @@ class Aggregate(StrEnum):
     MEAN_LOGITS = "mean_logits"
 
 
+class Level(StrEnum):
+    """Parts of a text that scores are summed over."""
+
+    TOKEN = "token"
+    WORD = "word"
+    SENTENCE = "sentence"
+    PARAGRAPH = "paragraph"
+
+
 class NoiseKind(StrEnum):
     """How noisy copies of an image are combined."""
 

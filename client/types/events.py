@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ligserve.client.types.cost import Cost, Worker
+from ligserve.client.types.document import Document, DocumentWindow, is_document
 from ligserve.client.types.enums import Convention, from_number
 from ligserve.client.types.inputs import (
     Answer,
@@ -20,7 +21,11 @@ from ligserve.v1 import explanation_service_pb2 as service_pb
 
 @dataclass(frozen=True, slots=True)
 class HeaderEvent:
-    """What is known before the first gradient; fields as in `Explanation`."""
+    """What is known before the first gradient; fields as in `Explanation`.
+
+    Attributes:
+        document: how the windows of a long text lie in it; None if it was not long.
+    """
 
     request_id: str
     model: str
@@ -34,32 +39,46 @@ class HeaderEvent:
     answer: Answer | None
     image_shape: ImageShape | None
     hypotheses: tuple[str, ...] = ()
+    truncated_tokens: int = 0
+    document: Document | None = None
 
     @classmethod
     def from_proto(cls, message: service_pb.Header) -> "HeaderEvent":
         """Read a message.
 
         Raises:
-            ValueError: the tokens' columns differ in length.
+            ValueError: the tokens' columns differ in length, or windows do not follow each other.
         """
         convention = from_number(
             pb.Convention.items(), "CONVENTION_", message.convention, Convention.FAITHFUL
         )
         shape = message.image_shape
+        document = Document.from_proto(message.windows) if is_document(message) else None
         return cls(
             request_id=message.request_id,
             model=message.model,
             revision=message.revision,
             convention=convention,
             prediction=Prediction.from_proto(message.prediction) if message.HasField("prediction") else None,
-            tokens=tuple(token for window in message.windows for token in tokens_from_proto(window)),
+            tokens=document.tokens if document else _tokens(message),
             targets=tuple(map(Target.from_proto, message.targets)),
             warnings=tuple(map(ServerWarning.from_proto, message.warnings)),
             token_predictions=tuple(map(Prediction.from_proto, message.token_predictions)),
             answer=Answer.from_proto(message.answer) if message.HasField("answer") else None,
             image_shape=ImageShape.from_proto(shape) if message.HasField("image_shape") else None,
             hypotheses=tuple(w.hypothesis for w in message.windows if w.HasField("hypothesis")),
+            truncated_tokens=message.truncated_tokens,
+            document=document,
         )
+
+    @property
+    def windows(self) -> tuple[DocumentWindow, ...]:
+        """The windows of a long text, without scores; none if it was not long."""
+        return self.document.windows if self.document else ()
+
+
+def _tokens(message: service_pb.Header) -> tuple[Token, ...]:
+    return tuple(token for window in message.windows for token in tokens_from_proto(window))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +88,8 @@ class EstimateEvent:
     Attributes:
         target: position of the target in the header.
         window: position of the window; 0 unless the input was long.
-        scores: one per token of the window, in units of the target's output space.
+        scores: one per token of the window, in units of the target's output space; of a long text,
+            `Document.places` tells where in the document they belong, to be added there.
         score_errors: estimated error of each score; empty where the rule gives none.
         error_bound: bound on |sum of all scores - (f(input) - f(baseline))|.
         points: points used so far.
@@ -89,16 +109,38 @@ class EstimateEvent:
 
 @dataclass(frozen=True, slots=True)
 class ProgressEvent:
-    """How far the work is: points done and planned so far, and the place in the queue (0: started)."""
+    """How far the work is: points done and planned so far, and the place in the queue (0: started).
+
+    Attributes:
+        points_done: points done.
+        points_planned: points planned so far.
+        queue_position: place in the queue; 0: started.
+        windows: windows of a long text; 0 until they are known.
+        windows_predicted: how many of them have an output that is known.
+        windows_done: how many of them have final scores.
+        unexplained: for each target, how much of f_input - f_baseline is in windows without final scores.
+    """
 
     points_done: int
     points_planned: int
     queue_position: int
+    windows: int = 0
+    windows_predicted: int = 0
+    windows_done: int = 0
+    unexplained: tuple[float, ...] = ()
 
     @classmethod
     def from_proto(cls, message: service_pb.Progress) -> "ProgressEvent":
         """Read a message."""
-        return cls(message.points_done, message.points_planned, message.queue_position)
+        return cls(
+            points_done=message.points_done,
+            points_planned=message.points_planned,
+            queue_position=message.queue_position,
+            windows=message.windows,
+            windows_predicted=message.windows_predicted,
+            windows_done=message.windows_done,
+            unexplained=tuple(message.unexplained),
+        )
 
 
 @dataclass(frozen=True, slots=True)

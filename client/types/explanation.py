@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from ligserve.client.rendering.html import explanation_notes, explanation_rows, page, table
 from ligserve.client.types.cost import Cost, Worker
+from ligserve.client.types.document import DocumentWindow
 from ligserve.client.types.entities import LabelledSpan, SpanMaker
-from ligserve.client.types.enums import AnswerEnd, Combine, Convention, choice
+from ligserve.client.types.enums import AnswerEnd, Combine, Convention, Level, choice
 from ligserve.client.types.inputs import Answer, ImageShape, Prediction, ServerWarning, Token
+from ligserve.client.types.passages import parts_of
 from ligserve.client.types.records import plain_explanation, records
 from ligserve.client.types.targets import TargetExplanation
-from ligserve.client.types.words import Word, words_of
+from ligserve.client.types.words import Word
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -30,8 +32,8 @@ class Explanation:
         convention: whose habits the answer follows.
         texts: the caller's texts, which offsets point into.
         prediction: the model's output; None for question answering and token classification.
-        tokens: the tokens, special ones included; of several windows (a long input, or the labels of
-            zero-shot classification) one after the other.
+        tokens: the tokens, special ones included; of the labels of zero-shot classification one after the
+            other. Of a long text every token stands once, whatever the number of windows that it is in.
         targets: one explanation per target, with one score for each token of `tokens_of` it.
         cost: what the answer cost.
         worker: the worker that computed it.
@@ -42,6 +44,9 @@ class Explanation:
         answer: the answer, for question answering; the targets are about its start and its end.
         image_shape: the shape of the scores, for image classification.
         hypotheses: for zero-shot classification, the second text of each window.
+        windows: for a long text, the windows it was explained in, each with its own scores; a token's score
+            is their sum. Empty for a text that is not long.
+        truncated_tokens: how many tokens were cut off the end of the text, where that was asked for.
     """
 
     request_id: str
@@ -60,6 +65,8 @@ class Explanation:
     answer: Answer | None = None
     image_shape: ImageShape | None = None
     hypotheses: tuple[str, ...] = ()
+    windows: tuple[DocumentWindow, ...] = ()
+    truncated_tokens: int = 0
 
     @property
     def text(self) -> str:
@@ -73,7 +80,9 @@ class Explanation:
             IndexError: there is no such target.
         """
         window = self.targets[target].target.window
-        return self.tokens if window is None else tuple(t for t in self.tokens if t.window == window)
+        if window is None or self.windows:
+            return self.tokens
+        return tuple(t for t in self.tokens if t.window == window)
 
     def token_target(self, token: int) -> int:
         """Position of the target about a token's label, for token classification.
@@ -112,7 +121,9 @@ class Explanation:
             IndexError: there is no such target.
         """
         window = self.targets[target].target.window
-        return self.texts if window is None else self.texts + self.hypotheses[window : window + 1]
+        if window is None or self.windows:
+            return self.texts
+        return self.texts + self.hypotheses[window : window + 1]
 
     def words(self, target: int | LabelledSpan = 0) -> tuple[Word, ...]:
         """The words of the texts in order, each with the sum of its tokens' scores for a target.
@@ -122,22 +133,43 @@ class Explanation:
         Raises:
             IndexError: there is no such target.
         """
-        if not self.tokens:
-            return ()
-        if isinstance(target, LabelledSpan):
-            return words_of(self.tokens, target.scores, self.texts)
-        return words_of(self.tokens_of(target), self.targets[target].scores, self.texts_of(target))
+        return self.parts(Level.WORD, target)
 
-    def top(self, k: int = 10, target: int | LabelledSpan = 0) -> tuple[Word, ...]:
-        """The k words that contribute most, for or against a target (as in `words`), strongest first.
+    def sentences(self, target: int | LabelledSpan = 0) -> tuple[Word, ...]:
+        """The sentences of the texts, as `words`."""
+        return self.parts(Level.SENTENCE, target)
+
+    def paragraphs(self, target: int | LabelledSpan = 0) -> tuple[Word, ...]:
+        """The paragraphs of the texts (blank lines are between them), as `words`."""
+        return self.parts(Level.PARAGRAPH, target)
+
+    def parts(self, level: Level | str, target: int | LabelledSpan = 0) -> tuple[Word, ...]:
+        """The parts of the texts, as `words`: "token", "word", "sentence" or "paragraph".
 
         Raises:
             IndexError: there is no such target.
-            ValueError: k is below 0.
+            ValueError: there is no such level.
+        """
+        chosen = choice(Level, level, "level")
+        if not self.tokens:
+            return ()
+        if isinstance(target, LabelledSpan):
+            return parts_of(chosen, self.tokens, target.scores, self.texts)
+        scores = self.targets[target].scores
+        return parts_of(chosen, self.tokens_of(target), scores, self.texts_of(target))
+
+    def top(
+        self, k: int = 10, target: int | LabelledSpan = 0, *, level: Level | str = Level.WORD
+    ) -> tuple[Word, ...]:
+        """The k words (or other `parts`) that contribute most, for or against a target, strongest first.
+
+        Raises:
+            IndexError: there is no such target.
+            ValueError: k is below 0, or there is no such level.
         """
         if k < 0:
             raise ValueError(f"k must be a number of words from 0, is {k}")
-        return tuple(sorted(self.words(target), key=lambda word: -abs(word.score))[:k])
+        return tuple(sorted(self.parts(level, target), key=lambda part: -abs(part.score))[:k])
 
     def labelled_words(self, combine: Combine | str = Combine.FIRST) -> tuple[LabelledSpan, ...]:
         """For token classification, the words with an explained token, each with one label and its scores.

@@ -19,7 +19,7 @@ class Token:
         word: position of its word; None for special tokens.
         special: whether the tokenizer added it, as "[CLS]".
         segment: which of the task's texts it is from.
-        window: position of its window; 0 unless the input was long.
+        window: position of its window; 0 unless the input was long, and then the first that it is in.
     """
 
     index: int

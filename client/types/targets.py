@@ -22,9 +22,11 @@ class Target:
         output_space: the function of the logits.
         answer_end: which end of an answer, for question answering.
         token: position of the token whose label is explained, for token classification.
-        window: the only window that it is about, for zero-shot classification; None: all windows.
+        window: the only window that it is about, for zero-shot classification and for the largest window of
+            a long text; None: all windows.
         path_prediction: the output for the token at the path's end, where that is another than the
             explanation's `token_predictions` (positions that transformers-interpret counts in its own way).
+        runner_up_gap: for the largest window, by how much the next largest one's output is less.
     """
 
     label: str
@@ -36,6 +38,7 @@ class Target:
     token: int | None = None
     window: int | None = None
     path_prediction: Prediction | None = None
+    runner_up_gap: float | None = None
 
     @classmethod
     def from_proto(cls, message: service_pb.Target) -> "Target":
@@ -51,6 +54,7 @@ class Target:
             token=message.token if message.HasField("token") else None,
             window=message.window if message.HasField("window") else None,
             path_prediction=_prediction(message),
+            runner_up_gap=message.runner_up_gap if message.HasField("runner_up_gap") else None,
         )
 
     def __str__(self) -> str:
@@ -77,6 +81,7 @@ class TargetSummary:
     score_error_sum: float | None
     stop_reason: StopReason
     points: int
+    unexplained: float = 0.0
 
     @classmethod
     def from_proto(cls, message: service_pb.TargetSummary) -> "TargetSummary":
@@ -91,6 +96,7 @@ class TargetSummary:
             score_error_sum=message.score_error_sum if message.HasField("score_error_sum") else None,
             stop_reason=from_number(reasons, "STOP_REASON_", message.stop_reason, StopReason.UNSPECIFIED),
             points=message.points,
+            unexplained=message.unexplained,
         )
 
 
@@ -112,6 +118,8 @@ class TargetExplanation:
         score_error_sum: estimated sum of the scores' errors; None where the rule gives none.
         stop_reason: why the work ended.
         points: forward and backward passes of one row each.
+        unexplained: for a long text, how much of f_input - f_baseline is in windows that the deadline left
+            without scores; 0: in none.
     """
 
     target: Target
@@ -125,6 +133,7 @@ class TargetExplanation:
     score_error_sum: float | None
     stop_reason: StopReason
     points: int
+    unexplained: float = 0.0
 
     @property
     def label(self) -> str:

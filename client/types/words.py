@@ -8,7 +8,7 @@ from ligserve.client.types.inputs import Token
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of the caller's text.
+    """A word of the caller's text, or where they are asked for a token, a sentence or a paragraph.
 
     Attributes:
         text: the word, a slice of the caller's text.

@@ -10,8 +10,9 @@ CHUNK = 1 << 16
 LONGEST_UNBROKEN = 1 << 18
 # Read on both sides of a chunk as well, so that its first and last tokens are those of the whole text.
 CONTEXT = 64
-# Not after the marks that transformers-interpret's cleaning puts spaces around.
-_BREAK = re.compile(r"(?<=[^\s.,!?()])\s")
+# Best before a plain space, where every tokenizer starts a word. Not after the marks that
+# transformers-interpret's cleaning puts spaces around.
+_BREAKS = (re.compile(r"(?<=[^\s.,!?()]) "), re.compile(r"(?<=[^\s.,!?()])\s"))
 
 
 class UnbrokenTextError(Exception):
@@ -57,9 +58,17 @@ def chunks(text: str, size: int = CHUNK, longest: int = LONGEST_UNBROKEN) -> Ite
     """
     start = 0
     while start < len(text):
-        cut = _BREAK.search(text, start + size)
-        end = len(text) if cut is None else cut.start()
-        if end - start > longest:
-            raise UnbrokenTextError(start, end - start)
+        end = _end(text, start, size, longest)
         yield Chunk(start, end, max(0, start - CONTEXT), min(len(text), end + CONTEXT))
         start = end
+
+
+def _end(text: str, start: int, size: int, longest: int) -> int:
+    for place in _BREAKS:
+        cut = place.search(text, start + size, start + longest)
+        if cut is not None:
+            return cut.start()
+    if len(text) - start > longest:
+        following = _BREAKS[-1].search(text, start + longest)
+        raise UnbrokenTextError(start, (len(text) if following is None else following.start()) - start)
+    return len(text)

@@ -72,7 +72,7 @@ def read_document(model: TextModel, source: SourceText, *, library: bool) -> Gen
         for chunk in chunks(source.text):
             if chunk.start:
                 yield
-            _keep(columns, model, source, _tokens_of(chunk, read(model, source.text, chunk)))
+            _keep(columns, model, source, chunk, read(model, source.text, chunk))
     except UnbrokenTextError as error:
         message = (
             f"has {error.length} characters from {error.start} on without a space between words; "
@@ -83,17 +83,18 @@ def read_document(model: TextModel, source: SourceText, *, library: bool) -> Gen
     return Document(ids, starts, ends, words)
 
 
-def _tokens_of(chunk: Chunk, tokens: Iterator[_Read]) -> Iterator[_Read]:
-    return (token for token in tokens if chunk.holds(token[2]))
-
-
-def _keep(columns: _Columns, model: TextModel, source: SourceText, tokens: Iterator[_Read]) -> None:
-    """Append a piece's tokens to the columns, with words numbered on."""
+def _keep(
+    columns: _Columns, model: TextModel, source: SourceText, chunk: Chunk, tokens: Iterator[_Read]
+) -> None:
+    """Append the tokens that are the chunk's own to the columns, with words numbered on."""
     ids, starts, ends, words = columns
     unknown: int | None = model.tokenizer.unk_token_id
     before: int | None = None
     word = words[-1] if words else -1
     for token, start, end, number in tokens:
+        if not chunk.holds(end):
+            before = number
+            continue
         if token == unknown and end - start > LONGEST_UNKNOWN:
             raise _unknown(source, start, end)
         if number is None or number != before:

@@ -1,0 +1,55 @@
+"""The scores of a long text, put together from those of its windows."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ligserve.client.assembly import EstimateAssembly, FinalScores
+from ligserve.client.errors import MalformedAnswerError
+from ligserve.client.types.document import Document, DocumentWindow
+from ligserve.client.types.enums import StopReason
+from ligserve.client.types.targets import TargetSummary
+
+
+def document_scores(
+    document: Document, assembly: EstimateAssembly, target: int, reached: TargetSummary
+) -> FinalScores:
+    """The scores of a target for each of the document's tokens: the sums over the windows.
+
+    Raises:
+        MalformedAnswerError: a window's are missing, though the deadline did not end the work.
+    """
+    missing = assembly.missing(target)
+    if missing and reached.stop_reason is not StopReason.DEADLINE:
+        raise MalformedAnswerError(f"target {target} has no final estimate for windows {missing}")
+    scores, errors = [0.0] * len(document.tokens), [0.0] * len(document.tokens)
+    told = False
+    for window in assembly.windows(target):
+        final = assembly.final_of(target, window)
+        if final is None:
+            continue
+        places = list(document.places(window))
+        _add(scores, places, final.scores)
+        _add(errors, places, final.score_errors)
+        told = told or bool(final.score_errors)
+    return FinalScores(tuple(scores), tuple(errors) if told else ())
+
+
+def windows_with_scores(
+    document: Document, assembly: EstimateAssembly, targets: int
+) -> tuple[DocumentWindow, ...]:
+    """The windows, each with its scores for so many targets."""
+    return tuple(
+        replace(window, scores=tuple(_scores(assembly, target, window.index) for target in range(targets)))
+        for window in document.windows
+    )
+
+
+def _scores(assembly: EstimateAssembly, target: int, window: int) -> tuple[float, ...]:
+    final = assembly.final_of(target, window)
+    return () if final is None else final.scores
+
+
+def _add(sums: list[float], places: Sequence[int], values: Sequence[float]) -> None:
+    # Without errors there are no values.
+    for place, value in zip(places, values, strict=False):
+        sums[place] += value

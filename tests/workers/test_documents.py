@@ -1,0 +1,277 @@
+"""Documents in a worker: their windows add up, the certificate holds, and work stops when it should."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ligserve.internal.v1.frames_pb2 import RunJob, WorkerFrame
+from ligserve.server.workers.document_job import DocumentJob
+from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
+from ligserve.server.workers.engine.engine import Engine
+from ligserve.server.workers.explainers import PLANNERS, Plan
+from ligserve.server.workers.identity import WorkerIdentity
+from ligserve.server.workers.job_channel import JobChannel
+from ligserve.server.workers.models.loaded import TextModel
+from ligserve.v1 import explanation_pb2 as pb
+from ligserve.v1 import explanation_service_pb2 as service_pb
+from tests.workers.conftest import LoadZoo
+from tests.zoo.corpus import SENTENCES
+
+WINDOW = pb.LongInput.Window
+TEXT = " ".join(SENTENCES * 3)
+# (architecture, convention): tokenizers of each kind, token types, positions by padding id.
+MODELS = [("bert", 2), ("bert", 1), ("roberta", 2), ("gpt2", 2), ("deberta-v2", 2), ("modernbert", 2)]
+
+
+@dataclass
+class Front:
+    """Takes a job's frames, and may do something at each event."""
+
+    at: Callable[["Front", service_pb.StreamExplainResponse], None] = lambda front, event: None
+    events: list[service_pb.StreamExplainResponse] = field(default_factory=list)
+    failure: Any = None
+    job: DocumentJob | None = None
+
+    def __post_init__(self) -> None:
+        self._ended = threading.Event()
+
+    def send(self, frame: WorkerFrame) -> None:
+        if frame.HasField("ended"):
+            self.failure = frame.ended.failure if frame.ended.HasField("failure") else None
+            self._ended.set()
+            return
+        self.events.append(frame.event.event)
+        self.at(self, frame.event.event)
+
+    def run(self, plan: Plan, engine: Engine, **order: Any) -> "Front":
+        run = RunJob(job_id=1, **order)
+        channel = JobChannel(run, self.send, lambda job_id: None)
+        self.job = DocumentJob(run, plan, WorkerIdentity("worker-0", "cpu"), channel, time.monotonic())
+        self.job.start(engine)
+        assert self._ended.wait(120), "the job did not end"
+        return self
+
+    def all(self, kind: str) -> list[Any]:
+        return [getattr(event, kind) for event in self.events if event.HasField(kind)]
+
+    @property
+    def header(self) -> service_pb.Header:
+        (header,) = self.all("header")
+        for more in self.all("more_windows"):
+            header.windows.extend(more.windows)
+        return header
+
+    @property
+    def summary(self) -> service_pb.Summary:
+        (summary,) = self.all("summary")
+        return summary
+
+    def finals(self) -> Iterator[service_pb.Estimate]:
+        return (estimate for estimate in self.all("estimate") if estimate.final)
+
+
+def request_of(text: str = TEXT, targets: tuple[int, ...] = (), **window: Any) -> service_pb.ExplainRequest:
+    request = service_pb.ExplainRequest()
+    request.sequence_classification.text = text
+    for index in targets:
+        request.sequence_classification.targets.add().label.index = index
+    request.options.long_input.window.CopyFrom(WINDOW(**window))
+    return request
+
+
+def plan_of(model: TextModel, request: service_pb.ExplainRequest) -> Plan:
+    return PLANNERS["sequence_classification"](request, model)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    running = Engine()
+    yield running
+    running.close()
+
+
+@pytest.mark.parametrize(("name", "convention"), MODELS)
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_the_scores_add_up_to_the_documents_change(
+    load_zoo: LoadZoo, engine: Engine, name: str, convention: int, data: st.DataObject
+) -> None:
+    aggregate = data.draw(st.sampled_from([WINDOW.AGGREGATE_MEAN, WINDOW.AGGREGATE_TOKEN_WEIGHTED_MEAN]))
+    words = data.draw(st.lists(st.sampled_from(TEXT.split()), min_size=150, max_size=300))
+    tolerance = data.draw(st.sampled_from([0.3, 0.05, 0.01]))
+    request = request_of(" ".join(words), (0, 1), aggregate=aggregate, stride=data.draw(st.integers(40, 126)))
+    request.options.convention = convention
+    request.options.tolerance.relative = tolerance
+    front = Front().run(plan_of(load_zoo(name), request), engine)
+    assert front.failure is None
+    header, summary = front.header, front.summary
+    assert sum(window.share for window in header.windows) == pytest.approx(1)
+    for target in summary.targets:
+        scores = [s for e in front.finals() if e.target == target.target for s in e.scores]
+        changes = [window.changes[target.target] for window in header.windows]
+        change = target.f_input - target.f_baseline
+        assert sum(scores) == pytest.approx(target.score_sum, abs=1e-9)
+        assert sum(changes) == pytest.approx(change, abs=1e-5)
+        assert abs(target.score_sum - change) <= target.error_bound + 1e-12
+        assert target.stop_reason == service_pb.STOP_REASON_TOLERANCE
+        assert target.error_bound <= tolerance * max(abs(change), sum(map(abs, scores)))
+
+
+def test_the_documents_output_is_the_mean_of_the_windows(load_zoo: LoadZoo, engine: Engine) -> None:
+    """Against each window's text by itself, where windows do not overlap and end with words."""
+    model = load_zoo("bert")
+    front = Front().run(plan_of(model, request_of(stride=126)), engine)
+    header = front.header
+    probabilities = []
+    for window in header.windows:
+        part = TEXT[window.tokens.starts[1] : window.tokens.ends[-2]]
+        encoded = model.tokenizer(part, return_tensors="pt")
+        assert encoded["input_ids"][0].tolist() == list(window.tokens.ids)
+        probabilities.append(model.logits(dict(encoded))[0].softmax(dim=-1))
+    mean = sum(probabilities) / len(probabilities)
+    assert list(header.prediction.probabilities) == pytest.approx(mean.tolist(), abs=1e-6)
+    assert header.prediction.predicted_index == int(mean.argmax())
+    assert header.targets[0].class_index == int(mean.argmax())
+
+
+def test_a_weighted_mean_weighs_by_tokens(load_zoo: LoadZoo, engine: Engine) -> None:
+    aggregate = WINDOW.AGGREGATE_TOKEN_WEIGHTED_MEAN
+    header = (
+        Front().run(plan_of(load_zoo("bert"), request_of(aggregate=aggregate, stride=126)), engine).header
+    )
+    tokens = [sum(not special for special in window.tokens.special) for window in header.windows]
+    assert tokens[-1] < tokens[0]
+    for window, count in zip(header.windows, tokens, strict=True):
+        assert window.share == pytest.approx(count / sum(tokens))
+
+
+def test_of_the_largest_window_only_that_one_is_explained(load_zoo: LoadZoo, engine: Engine) -> None:
+    request = request_of(targets=(0, 1), aggregate=WINDOW.AGGREGATE_MAX, stride=100)
+    front = Front().run(plan_of(load_zoo("bert"), request), engine)
+    header, summary = front.header, front.summary
+    single = Front().run(plan_of(load_zoo("bert"), request_of(targets=(0, 1), stride=100)), engine)
+    inputs = {(e.target, e.window) for e in front.finals()}
+    assert inputs == {(number, target.window) for number, target in enumerate(header.targets)}
+    for number, target in enumerate(header.targets):
+        changes = [window.changes[number] for window in header.windows]
+        assert [bool(change) for change in changes].index(True) == target.window
+        assert target.runner_up_gap > 0
+        reached = summary.targets[number]
+        assert abs(reached.convergence_delta) <= reached.error_bound
+        own = single.header.windows[target.window].changes[number] / single.header.windows[0].share
+        assert reached.f_input - reached.f_baseline == pytest.approx(own, abs=1e-5)
+
+
+def test_windows_come_by_how_much_there_is_to_explain_and_the_rest_is_known(
+    load_zoo: LoadZoo, engine: Engine
+) -> None:
+    request = request_of(targets=(0,), stride=60)
+    request.options.fixed_steps.n_steps = 7
+    front = Front().run(plan_of(load_zoo("bert"), request), engine)
+    sizes = {window.index: abs(window.changes[0]) for window in front.header.windows}
+    ranks = {window: rank for rank, window in enumerate(sorted(sizes, key=lambda index: -sizes[index]))}
+    # Two windows are open at a time, so neighbours may change places.
+    order = [ranks[estimate.window] for estimate in front.finals()]
+    assert all(abs(rank - place) <= 1 for place, rank in enumerate(order))
+    left = sum(window.changes[0] for window in front.header.windows)
+    seen: set[int] = set()
+    for event in front.events:
+        if event.HasField("estimate") and event.estimate.final:
+            left -= front.header.windows[event.estimate.window].changes[0]
+            seen.add(event.estimate.window)
+        if event.HasField("progress") and event.progress.unexplained:
+            assert event.progress.windows_done in (len(seen), len(seen) - 1)
+    assert left == pytest.approx(0, abs=1e-12)
+
+
+def test_partial_estimates_of_a_window_have_its_share(load_zoo: LoadZoo, engine: Engine) -> None:
+    request = request_of(targets=(0,), stride=126)
+    request.options.tolerance.relative = 1e-4
+    front = Front().run(plan_of(load_zoo("gpt2"), request), engine, partial_estimates=True)
+    changes = {window.index: window.changes[0] for window in front.header.windows}
+    partial = [estimate for estimate in front.all("estimate") if not estimate.final]
+    assert partial
+    for estimate in partial:
+        assert abs(sum(estimate.scores) - changes[estimate.window]) <= estimate.error_bound + 1e-6
+
+
+def test_cancelling_after_three_windows_stops_the_points(load_zoo: LoadZoo, engine: Engine) -> None:
+    done: list[int] = []
+
+    def leave(front: Front, event: service_pb.StreamExplainResponse) -> None:
+        if event.HasField("estimate"):
+            done.append(event.estimate.points)
+            if len(done) == 3 and front.job is not None:
+                front.job.cancel()
+
+    request = request_of(stride=30)
+    request.options.fixed_steps.n_steps = 20
+    plan = plan_of(load_zoo("bert"), request)
+    front = Front(at=leave).run(plan, engine)
+    time.sleep(0.2)
+    assert len(plan.paths) > 10
+    assert len(done) == 3
+    assert not front.all("summary")
+    assert front.failure is None
+
+
+def test_at_the_deadline_what_is_done_goes_out_with_the_rest_as_its_bound(
+    load_zoo: LoadZoo, engine: Engine
+) -> None:
+    """The time of a few windows, measured on this machine."""
+    request = request_of(" ".join(SENTENCES * 20), targets=(0,), stride=30)
+    request.options.fixed_steps.n_steps = 60
+    plan = plan_of(load_zoo("bert"), request)
+    marks: list[float] = []
+
+    def leave(front: Front, event: service_pb.StreamExplainResponse) -> None:
+        if event.HasField("estimate"):
+            marks.append(time.monotonic())
+            if len(marks) == 4 and front.job is not None:
+                front.job.cancel()
+
+    started = time.monotonic()
+    Front(at=leave).run(plan, engine)
+    front = Front().run(plan_of(load_zoo("bert"), request), engine, seconds_left=marks[-1] - started)
+    assert front.failure is None
+    (target,) = front.summary.targets
+    finished = {estimate.window for estimate in front.finals()}
+    left = sum(w.changes[0] for w in front.header.windows if w.index not in finished)
+    assert 0 < len(finished) < len(plan.paths)
+    assert target.stop_reason == service_pb.STOP_REASON_DEADLINE
+    assert target.unexplained == pytest.approx(left, abs=1e-9)
+    assert abs(target.convergence_delta) <= target.error_bound
+    assert target.error_bound >= abs(left)
+
+
+def test_headers_of_many_windows_come_in_messages_of_a_bearable_size(
+    load_zoo: LoadZoo, engine: Engine
+) -> None:
+    request = request_of(" ".join(SENTENCES * 40), targets=(0,), stride=20, aggregate=WINDOW.AGGREGATE_MAX)
+    request.options.fixed_steps.n_steps = 1
+    front = Front().run(plan_of(load_zoo("bert"), request), engine)
+    assert front.all("more_windows")
+    assert max(event.ByteSize() for event in front.events) < 256 << 10
+    header = front.header
+    assert [window.index for window in header.windows] == list(range(header.window_count))
+
+
+def test_a_failing_window_ends_the_job_once(
+    load_zoo: LoadZoo, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a broken model")
+
+    def fail(front: Front, event: service_pb.StreamExplainResponse) -> None:
+        if event.HasField("header"):
+            monkeypatch.setattr(EmbeddingPathSpec, "run", broken)
+
+    front = Front(at=fail).run(plan_of(load_zoo("bert"), request_of()), engine)
+    assert front.failure.code == 13
+    assert not front.all("summary")

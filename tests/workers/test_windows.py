@@ -1,0 +1,146 @@
+"""Where windows lie over a long text, and that reading it in pieces gives the tokens of the whole."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydoc_data.topics import topics
+
+from ligserve.server.errors import InvalidArgumentError
+from ligserve.server.workers.explainers.chunks import UnbrokenTextError, chunks
+from ligserve.server.workers.explainers.document import Document, read_document
+from ligserve.server.workers.explainers.faithful_text import faithful_input
+from ligserve.server.workers.explainers.library_text import library_input
+from ligserve.server.workers.explainers.text_input import SourceText
+from ligserve.server.workers.explainers.window_input import Frame, WindowReader
+from ligserve.server.workers.explainers.windows import default_stride, window_spans
+from ligserve.server.workers.models.loaded import TextModel
+from tests.workers.conftest import LoadZoo
+from tests.zoo.corpus import SENTENCES
+
+# Python's own documentation (PSF License Version 2), part of every Python.
+PROSE = topics["specialnames"]
+# One for each kind of tokenizer.
+TOKENIZERS = ["bert", "roberta", "gpt2", "deberta-v2"]
+FIELD = "sequence_classification.text"
+
+
+@st.composite
+def layouts(draw: st.DrawFn) -> tuple[int, int, int, list[int]]:
+    """Length, capacity, stride, and where words start."""
+    words = draw(st.lists(st.integers(1, 12), min_size=1, max_size=60))
+    capacity = draw(st.integers(1, 40))
+    starts = np.concatenate(([0], np.cumsum(words)[:-1])).tolist()
+    return sum(words), capacity, draw(st.integers(1, capacity)), starts
+
+
+@given(layouts())
+def test_windows_cover_every_token_as_declared(layout: tuple[int, int, int, list[int]]) -> None:
+    length, capacity, stride, starts = layout
+    spans = window_spans(length, capacity, stride, np.array(starts))
+    assert spans[0][0] == 0
+    assert spans[-1][1] == length
+    assert all(1 <= end - start <= capacity for start, end in spans)
+    for (start, end), (after, _) in zip(spans, spans[1:], strict=False):
+        assert start < after <= min(start + stride, end), "no gap, and no longer step than was asked for"
+    covered = {token for start, end in spans for token in range(start, end)}
+    assert covered == set(range(length))
+
+
+@given(layouts())
+def test_words_are_cut_only_where_they_are_too_long(layout: tuple[int, int, int, list[int]]) -> None:
+    length, capacity, stride, starts = layout
+    spans = window_spans(length, capacity, stride, np.array(starts))
+    edges = {*starts, length}
+    for (before, _), (start, end) in zip([(0, 0), *spans], spans, strict=False):
+        if start not in edges:
+            assert not [edge for edge in edges if before < edge <= before + stride]
+        if end not in edges:
+            assert not [edge for edge in edges if start < edge <= start + capacity]
+
+
+def test_words_of_one_token_give_windows_of_equal_steps() -> None:
+    assert window_spans(10, 4, 2, np.arange(10)) == [(0, 4), (2, 6), (4, 8), (6, 10)]
+    assert window_spans(10, 4, 4, np.arange(10)) == [(0, 4), (4, 8), (8, 10)]
+    assert window_spans(4, 4, 1, np.arange(4)) == [(0, 4)]
+    assert default_stride(510) == 127
+    assert default_stride(3) == 1
+
+
+@given(st.text(alphabet="ab .\n\u3000é", max_size=300), st.integers(1, 40))
+def test_pieces_make_up_the_text_and_are_cut_before_white_space(text: str, size: int) -> None:
+    pieces = list(chunks(text, size))
+    assert "".join(text[piece.start : piece.end] for piece in pieces) == text
+    for piece in pieces[1:]:
+        assert text[piece.start].isspace()
+        assert not text[piece.start - 1].isspace()
+
+
+def test_a_stretch_without_a_cut_is_refused() -> None:
+    with pytest.raises(UnbrokenTextError) as caught:
+        list(chunks("ab " * 10 + "x" * 500, 20, longest=100))
+    assert (caught.value.start, caught.value.length) == (20, 510)
+
+
+def document_of(model: TextModel, text: str, *, library: bool) -> Document:
+    reading = read_document(model, SourceText(text, FIELD), library=library)
+    while True:
+        try:
+            next(reading)
+        except StopIteration as done:
+            return done.value
+
+
+@pytest.mark.parametrize("library", [False, True], ids=["faithful", "library"])
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_reading_in_pieces_gives_the_tokens_of_the_whole(
+    load_zoo: LoadZoo, name: str, library: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, text = load_zoo(name), PROSE[:40_000] + " 😀😀 Ünïcödé\u00a0ﬁn \n\n\n " + " ".join(SENTENCES)
+    whole = document_of(model, text, library=library)
+    monkeypatch.setattr(chunks, "__defaults__", (1000, 1 << 18))
+    pieces = document_of(model, text, library=library)
+    for column in ("ids", "starts", "ends", "words"):
+        assert getattr(whole, column).tolist() == getattr(pieces, column).tolist(), column
+
+
+@pytest.mark.parametrize("library", [False, True], ids=["faithful", "library"])
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_one_window_over_a_short_text_is_the_plain_row(load_zoo: LoadZoo, name: str, library: bool) -> None:
+    model, text = load_zoo(name), "  The film was long (so did I)!\n\nNot good, 😀 3.5 percent. "
+    document = document_of(model, text, library=library)
+    window = WindowReader(model, document, Frame.of(model), 3, library).read(0, len(document))
+    plain = (library_input if library else faithful_input)(model, text, FIELD, 3)
+    assert window.tokens == plain.tokens
+    for rows in ("row", "baseline_row", "prediction_row"):
+        one, other = getattr(window, rows), getattr(plain, rows)
+        assert {key: row.tolist() for key, row in one.items()} == {
+            k: row.tolist() for k, row in other.items()
+        }
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_offsets_slice_the_text(load_zoo: LoadZoo, name: str) -> None:
+    text = PROSE[:3000]
+    document = document_of(load_zoo(name), text, library=False)
+    spans = zip(document.starts.tolist(), document.ends.tolist(), strict=True)
+    covered = {place for start, end in spans for place in range(start, end)}
+    assert {place for place, char in enumerate(text) if not char.isspace()} <= covered
+
+
+def test_a_word_that_the_tokenizer_does_not_know_is_refused_if_it_would_hide_the_text(
+    load_zoo: LoadZoo,
+) -> None:
+    model = load_zoo("bert")
+    with pytest.raises(InvalidArgumentError, match="a word of 200000 characters from 2 on"):
+        document_of(model, "a " + "x" * 200_000, library=False)
+    with pytest.raises(InvalidArgumentError, match="has 300000 characters from 0 on without a space"):
+        document_of(model, "x" * 300_000, library=False)
+
+
+def test_a_long_word_of_known_pieces_is_read_and_cut_inside(load_zoo: LoadZoo) -> None:
+    model = load_zoo("roberta")
+    document = document_of(model, "x" * 200_000, library=False)
+    spans = window_spans(len(document), 126, 31, document.word_starts)
+    assert len(document) > 1000
+    assert {end - start for start, end in spans[:-1]} == {126}
