@@ -5,8 +5,15 @@ from typing import Self, Unpack
 
 import grpc.aio
 
-from ligserve.client.aio_stream import AsyncExplanationStream
-from ligserve.client.calls import call_settings, explain_call, get_model_request, list_models_request
+from ligserve.client.aio_stream import AsyncExplanationStream, explained_with_progress
+from ligserve.client.calls import (
+    SELDOM_S,
+    ExplainCall,
+    call_settings,
+    explain_call,
+    get_model_request,
+    list_models_request,
+)
 from ligserve.client.cancellation import explain_cancellation
 from ligserve.client.channel import (
     DEFAULT_MAX_ATTEMPTS,
@@ -63,8 +70,16 @@ class AsyncClient:
         self._channel: grpc.aio.Channel | None = None
         self._closed = False
 
-    async def explain(self, model: str, task: Task, **options: Unpack[ExplainKeywords]) -> Explanation:
+    async def explain(
+        self, model: str, task: Task, *, progress: bool = False, **options: Unpack[ExplainKeywords]
+    ) -> Explanation:
         """The finished explanation of a task by a model; options are those of `ExplainOptions`.
+
+        Args:
+            model: name of the model.
+            task: the question.
+            progress: show a progress bar on standard error, where that is a terminal.
+            options: how to explain.
 
         Raises:
             LigserveError: any of its tree.
@@ -72,6 +87,9 @@ class AsyncClient:
             ValueError: an option's value is unknown or out of range.
         """
         call = explain_call(self._config, model, task, options)
+        if progress or call.long:
+            async with self._stream(call, SELDOM_S) as stream:
+                return await explained_with_progress(stream) if progress else await stream.result()
         stub, settings = ExplanationServiceStub(self._open()), call.settings
         with explain_cancellation(), translate_rpc_errors(settings.asked):
             answer = await stub.Explain(call.request, timeout=settings.timeout, metadata=settings.metadata)
@@ -92,7 +110,9 @@ class AsyncClient:
             TypeError: the task is none, or a value is of the wrong type.
             ValueError: an option's value is unknown or out of range.
         """
-        call = explain_call(self._config, model, task, options)
+        return self._stream(explain_call(self._config, model, task, options), estimate_interval)
+
+    def _stream(self, call: ExplainCall, estimate_interval: float | None) -> AsyncExplanationStream:
         stub, settings = ExplanationServiceStub(self._open()), call.settings
         request = stream_request(call.request, estimate_interval)
         responses = stub.StreamExplain(request, timeout=settings.timeout, metadata=settings.metadata)

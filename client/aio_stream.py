@@ -91,3 +91,17 @@ class AsyncExplanationStream:
         except MalformedAnswerError:
             self._call.cancel()
             raise
+
+
+async def explained_with_progress(stream: AsyncExplanationStream) -> Explanation:
+    """Read a stream to its end, showing how far it is where standard error is a terminal.
+
+    Raises:
+        LigserveError: any of its tree.
+    """
+    from ligserve.client.rendering.progress import ProgressBar
+
+    with ProgressBar() as bar:
+        async for event in stream:
+            bar.show(event)
+    return await stream.result()

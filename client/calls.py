@@ -23,6 +23,9 @@ from ligserve.v1 import model_service_pb2 as model_pb
 
 REQUEST_ID_KEY: Final = "x-request-id"
 MODELS_PER_PAGE: Final = 1000
+LONGEST_UNARY_CHARS: Final = 1 << 16
+# Nobody sees the estimates of a stream that is read to its end for its result; the longest that is allowed.
+SELDOM_S: Final = 60.0
 
 Pairs = tuple[tuple[str, str | bytes], ...]
 
@@ -49,6 +52,11 @@ class ExplainCall:
     request: service_pb.ExplainRequest
     settings: CallSettings
     texts: tuple[str, ...]
+
+    @property
+    def long(self) -> bool:
+        """Whether the answer may be too large for one message, and so is better read as a stream."""
+        return sum(map(len, self.texts)) > LONGEST_UNARY_CHARS
 
 
 def call_settings(

@@ -7,6 +7,7 @@ from ligserve.client.assembly import EstimateAssembly, FinalScores
 from ligserve.client.errors import MalformedAnswerError
 from ligserve.client.types.document import Document, DocumentWindow
 from ligserve.client.types.enums import StopReason
+from ligserve.client.types.events import EstimateEvent
 from ligserve.client.types.targets import TargetSummary
 
 
@@ -42,6 +43,32 @@ def windows_with_scores(
         replace(window, scores=tuple(_scores(assembly, target, window.index) for target in range(targets)))
         for window in document.windows
     )
+
+
+class RunningScores:
+    """The scores of a long text's first target while they come, for who wants to show them.
+
+    Args:
+        document: the text.
+
+    Attributes:
+        scores: for each of the document's tokens the sum over the windows so far.
+        known: for each of them, whether a window that it is in has come.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self.scores = [0.0] * len(document.tokens)
+        self.known = [False] * len(document.tokens)
+
+    def add(self, estimate: EstimateEvent) -> None:
+        """Take a window's estimate; those that are not final are passed over."""
+        if not estimate.final:
+            return
+        places = list(self._document.places(estimate.window))
+        _add(self.scores, places, estimate.scores)
+        for place in places:
+            self.known[place] = True
 
 
 def _scores(assembly: EstimateAssembly, target: int, window: int) -> tuple[float, ...]:

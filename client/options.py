@@ -52,6 +52,7 @@ class Window:
 
 
 BaselineLike: TypeAlias = BaselineKind | ReferenceText | str
+LongInputLike: TypeAlias = LongInputPolicy | Window | str
 
 
 class ExplainKeywords(TypedDict, total=False):
@@ -65,7 +66,7 @@ class ExplainKeywords(TypedDict, total=False):
     output_space: OutputSpace | str | None
     embedding_layer: EmbeddingLayer | str | None
     baseline: BaselineLike | Iterable[BaselineLike] | None
-    long_input: LongInputPolicy | Window | str | None
+    long_input: LongInputLike | None
     timeout: Timeout
     metadata: Metadata
     request_id: str | None
@@ -86,7 +87,8 @@ class ExplainOptions:
         embedding_layer: "word", "position" or "all".
         baseline: "pad_token", "mask_token", "unknown_token", "zero_embedding" or a `ReferenceText`; the
             scores of several are averaged.
-        long_input: "refuse", "truncate", "window" or a `Window`.
+        long_input: what to do with a text that is longer than the model takes: "refuse", "truncate",
+            "window" or a `Window`.
         timeout: seconds; not given: the client's default; None: no deadline.
         metadata: sent with the call, after the client's own.
         request_id: identifies the request in the server's log; made up if not given.
@@ -104,7 +106,7 @@ class ExplainOptions:
     output_space: OutputSpace | str | None = None
     embedding_layer: EmbeddingLayer | str | None = None
     baseline: BaselineLike | Iterable[BaselineLike] | None = None
-    long_input: LongInputPolicy | Window | str | None = None
+    long_input: LongInputLike | None = None
     timeout: Timeout = UNSET
     metadata: Metadata = field(default=())
     request_id: str | None = None
@@ -169,7 +171,7 @@ def _baselines(given: BaselineLike | Iterable[BaselineLike] | None) -> tuple[Bas
     return tuple(b if isinstance(b, ReferenceText) else choice(BaselineKind, b, "baseline") for b in several)
 
 
-def _long_input(given: LongInputPolicy | Window | str | None) -> LongInputPolicy | Window | None:
+def _long_input(given: LongInputLike | None) -> LongInputPolicy | Window | None:
     if given is None or isinstance(given, Window):
         return given
     policy = choice(LongInputPolicy, given, "long_input")

@@ -6,7 +6,14 @@ from typing import Self, Unpack
 
 import grpc
 
-from ligserve.client.calls import call_settings, explain_call, get_model_request, list_models_request
+from ligserve.client.calls import (
+    SELDOM_S,
+    ExplainCall,
+    call_settings,
+    explain_call,
+    get_model_request,
+    list_models_request,
+)
 from ligserve.client.channel import (
     DEFAULT_MAX_ATTEMPTS,
     DEFAULT_MAX_MESSAGE_BYTES,
@@ -20,7 +27,7 @@ from ligserve.client.errors import ClientClosedError, translate_rpc_errors
 from ligserve.client.folding import fold_answer
 from ligserve.client.options import UNSET, ExplainKeywords, Metadata, Timeout
 from ligserve.client.requests import stream_request
-from ligserve.client.sync_stream import ExplanationStream
+from ligserve.client.sync_stream import ExplanationStream, explained_with_progress
 from ligserve.client.tasks import Task
 from ligserve.client.types.explanation import Explanation
 from ligserve.client.types.models import Model
@@ -64,8 +71,16 @@ class Client:
         self._channel: grpc.Channel | None = None
         self._closed = False
 
-    def explain(self, model: str, task: Task, **options: Unpack[ExplainKeywords]) -> Explanation:
+    def explain(
+        self, model: str, task: Task, *, progress: bool = False, **options: Unpack[ExplainKeywords]
+    ) -> Explanation:
         """The finished explanation of a task by a model; options are those of `ExplainOptions`.
+
+        Args:
+            model: name of the model.
+            task: the question.
+            progress: show a progress bar on standard error, where that is a terminal.
+            options: how to explain.
 
         Raises:
             LigserveError: any of its tree.
@@ -73,6 +88,9 @@ class Client:
             ValueError: an option's value is unknown or out of range.
         """
         call = explain_call(self._config, model, task, options)
+        if progress or call.long:
+            with self._stream(call, SELDOM_S) as stream:
+                return explained_with_progress(stream) if progress else stream.result()
         stub, settings = ExplanationServiceStub(self._open()), call.settings
         with translate_rpc_errors(settings.asked):
             answer = stub.Explain(call.request, timeout=settings.timeout, metadata=settings.metadata)
@@ -93,7 +111,9 @@ class Client:
             TypeError: the task is none, or a value is of the wrong type.
             ValueError: an option's value is unknown or out of range.
         """
-        call = explain_call(self._config, model, task, options)
+        return self._stream(explain_call(self._config, model, task, options), estimate_interval)
+
+    def _stream(self, call: ExplainCall, estimate_interval: float | None) -> ExplanationStream:
         stub, settings = ExplanationServiceStub(self._open()), call.settings
         request = stream_request(call.request, estimate_interval)
         responses = stub.StreamExplain(request, timeout=settings.timeout, metadata=settings.metadata)

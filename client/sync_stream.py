@@ -85,3 +85,17 @@ class ExplanationStream:
         except MalformedAnswerError:
             self.close()
             raise
+
+
+def explained_with_progress(stream: ExplanationStream) -> Explanation:
+    """Read a stream to its end, showing how far it is where standard error is a terminal.
+
+    Raises:
+        LigserveError: any of its tree.
+    """
+    from ligserve.client.rendering.progress import ProgressBar
+
+    with ProgressBar() as bar:
+        for event in stream:
+            bar.show(event)
+    return stream.result()

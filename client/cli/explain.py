@@ -10,12 +10,12 @@ import typer
 from ligserve.client.channel import DEFAULT_TIMEOUT_S
 from ligserve.client.cli.options import DEFAULT_SERVER, AsJson, Server, Timeout
 from ligserve.client.cli.output import show
-from ligserve.client.cli.progress import explained_with_progress
 from ligserve.client.cli.tasks import Asked
 from ligserve.client.errors import InvalidRequestError
-from ligserve.client.options import ExplainKeywords
+from ligserve.client.options import ExplainKeywords, Window
 from ligserve.client.sync import Client
-from ligserve.client.types.enums import BaselineKind, Convention, OutputSpace
+from ligserve.client.sync_stream import explained_with_progress
+from ligserve.client.types.enums import Aggregate, BaselineKind, Convention, LongInputPolicy, OutputSpace
 
 Text = Annotated[
     str | None,
@@ -55,6 +55,16 @@ Space = Annotated[OutputSpace | None, typer.Option("--output-space", help="What 
 Baselines = Annotated[
     list[BaselineKind] | None, typer.Option("--baseline", help="Where paths start. May be given again.")
 ]
+LongTexts = Annotated[
+    LongInputPolicy | None,
+    typer.Option("--long-input", help="What to do with a text that is longer than the model takes."),
+]
+Stride = Annotated[
+    int | None, typer.Option("--stride", help="Tokens from one window of a long text to the next.")
+]
+Aggregated = Annotated[
+    Aggregate | None, typer.Option("--aggregate", help="How a long text's output follows from its windows'.")
+]
 HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write the table as a page of HTML.")]
 
 
@@ -76,6 +86,9 @@ def explain(
     n_steps: Steps = None,
     output_space: Space = None,
     baseline: Baselines = None,
+    long_input: LongTexts = None,
+    stride: Stride = None,
+    aggregate: Aggregated = None,
     timeout: Timeout = DEFAULT_TIMEOUT_S,
     as_json: AsJson = False,
     html: HtmlFile = None,
@@ -87,6 +100,8 @@ def explain(
     `ligserve explain "I love you, I like you" --model sentiment`
 
     `ligserve explain --file review.txt -m sentiment --class POSITIVE --class NEGATIVE --html review.html`
+
+    `ligserve explain --file report.txt -m sentiment --stride 256 --tolerance 0.05 --timeout 600`
 
     `echo "I love you" | ligserve explain - -m sentiment --tolerance 0.001 --json`
 
@@ -118,6 +133,7 @@ def explain(
         n_steps=n_steps,
         output_space=output_space,
         baseline=baseline or None,
+        long_input=_long_input(long_input, stride, aggregate),
     )
     with Client(server, timeout=timeout) as client, client.stream(model, task, **options) as stream:
         explanation = explained_with_progress(stream)
@@ -127,6 +143,16 @@ def explain(
         typer.echo(json.dumps(explanation.to_dict(), indent=2))
     else:
         show(explanation)
+
+
+def _long_input(
+    policy: LongInputPolicy | None, stride: int | None, aggregate: Aggregate | None
+) -> LongInputPolicy | Window | None:
+    if stride is None and aggregate is None:
+        return policy
+    if policy not in (None, LongInputPolicy.WINDOW):
+        raise typer.BadParameter(f"--stride and --aggregate are for windows, not for --long-input {policy}")
+    return Window(stride, aggregate or Aggregate.MEAN)
 
 
 def _text(text: str | None, file: Path | None) -> str:

@@ -8,6 +8,7 @@ from ligserve.client.explainers.blocking import BlockingExplainer
 from ligserve.client.explainers.construction import checked_client
 from ligserve.client.explainers.multi_label_core import MultiLabelClassificationCore
 from ligserve.client.explainers.question import CallOptions
+from ligserve.client.options import LongInputLike
 from ligserve.client.sync import Client
 from ligserve.client.tasks import MultiLabelClassification
 from ligserve.client.types.enums import OutputSpace
@@ -51,6 +52,7 @@ class MultiLabelClassificationExplainer(MultiLabelClassificationCore, BlockingEx
         tolerance: float | None = None,
         output_space: OutputSpace | str | None = None,
         timeout: float | None = None,
+        long_input: LongInputLike | None = None,
     ) -> dict[str, list[tuple[str, float]]]:
         """For each label of the model, tokens with normalised scores for the label's own output.
 
@@ -62,12 +64,13 @@ class MultiLabelClassificationExplainer(MultiLabelClassificationCore, BlockingEx
             tolerance: relative error to reach, in place of a number of steps.
             output_space: the function of the logits; None: the probability.
             timeout: seconds; None: the client's default.
+            long_input: what to do with a text that is longer than the model takes, as "window"; None: refuse.
 
         Raises:
             LigserveError: any of its tree.
             ValueError: n_steps and tolerance are both given.
         """
-        options = CallOptions(0, internal_batch_size, n_steps, tolerance, output_space, timeout)
+        options = CallOptions(0, internal_batch_size, n_steps, tolerance, output_space, timeout, long_input)
         task = MultiLabelClassification(text, custom_labels=self.custom_labels)
         return self._finish(self._explained(self._question(task, options)))
 
@@ -105,6 +108,7 @@ class AsyncMultiLabelClassificationExplainer(MultiLabelClassificationCore, Await
         tolerance: float | None = None,
         output_space: OutputSpace | str | None = None,
         timeout: float | None = None,
+        long_input: LongInputLike | None = None,
     ) -> dict[str, list[tuple[str, float]]]:
         """As `MultiLabelClassificationExplainer.__call__`.
 
@@ -112,7 +116,7 @@ class AsyncMultiLabelClassificationExplainer(MultiLabelClassificationCore, Await
             LigserveError: any of its tree.
             ValueError: n_steps and tolerance are both given, or custom labels do not fit.
         """
-        options = CallOptions(0, internal_batch_size, n_steps, tolerance, output_space, timeout)
+        options = CallOptions(0, internal_batch_size, n_steps, tolerance, output_space, timeout, long_input)
         if self._labels is None and self.custom_labels:
             await self.load()
         task = MultiLabelClassification(text, custom_labels=self.custom_labels)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from ligserve.client.options import ExplainKeywords
+from ligserve.client.options import ExplainKeywords, LongInputLike
 from ligserve.client.quantities import check_whole
 from ligserve.client.tasks import Task
 from ligserve.client.types.enums import Convention, EmbeddingLayer, OutputSpace
@@ -18,6 +18,7 @@ class CallOptions:
     tolerance: float | None
     output_space: OutputSpace | str | None
     timeout: float | None
+    long_input: LongInputLike | None = None
 
     def __post_init__(self) -> None:
         # Before the explainer remembers them for its next calls.
@@ -36,6 +37,8 @@ class CallOptions:
             keywords["tolerance"] = self.tolerance
         if self.timeout is not None:
             keywords["timeout"] = self.timeout
+        if self.long_input is not None:
+            keywords["long_input"] = self.long_input
         return keywords
 
 

@@ -8,6 +8,7 @@ from ligserve.client.explainers.blocking import BlockingExplainer
 from ligserve.client.explainers.class_core import ClassChoice, SequenceClassificationCore
 from ligserve.client.explainers.construction import checked_client
 from ligserve.client.explainers.question import CallOptions
+from ligserve.client.options import LongInputLike
 from ligserve.client.sync import Client
 from ligserve.client.tasks import SequenceClassification
 from ligserve.client.types.enums import OutputSpace
@@ -53,6 +54,7 @@ class SequenceClassificationExplainer(SequenceClassificationCore, BlockingExplai
         tolerance: float | None = None,
         output_space: OutputSpace | str | None = None,
         timeout: float | None = None,
+        long_input: LongInputLike | None = None,
     ) -> list[tuple[str, float]]:
         """Tokens with normalised scores for a class: by index, else by name, else the predicted one.
 
@@ -66,12 +68,15 @@ class SequenceClassificationExplainer(SequenceClassificationCore, BlockingExplai
             tolerance: relative error to reach, in place of a number of steps.
             output_space: the function of the logits; None: the probability.
             timeout: seconds; None: the client's default.
+            long_input: what to do with a text that is longer than the model takes, as "window"; None: refuse.
 
         Raises:
             LigserveError: any of its tree.
             ValueError: n_steps and tolerance are both given.
         """
-        options = CallOptions(embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout)
+        options = CallOptions(
+            embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout, long_input
+        )
         choice = ClassChoice(index, class_name)
         if self._needs_labels(choice):
             self._learn(self._client.model(self.model_name))
@@ -114,6 +119,7 @@ class AsyncSequenceClassificationExplainer(SequenceClassificationCore, AwaitedEx
         tolerance: float | None = None,
         output_space: OutputSpace | str | None = None,
         timeout: float | None = None,
+        long_input: LongInputLike | None = None,
     ) -> list[tuple[str, float]]:
         """As `SequenceClassificationExplainer.__call__`.
 
@@ -121,7 +127,9 @@ class AsyncSequenceClassificationExplainer(SequenceClassificationCore, AwaitedEx
             LigserveError: any of its tree.
             ValueError: n_steps and tolerance are both given, or custom labels do not fit.
         """
-        options = CallOptions(embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout)
+        options = CallOptions(
+            embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout, long_input
+        )
         choice = ClassChoice(index, class_name)
         if self._needs_labels(choice):
             await self.load()

@@ -25,7 +25,8 @@ def error_figures(target: "TargetExplanation") -> str:
 
 def work_figures(target: "TargetExplanation") -> str:
     """What was spent, and why no more."""
-    return f"{target.points} points, stopped by {target.stop_reason}"
+    left = f"; {target.unexplained:+.4f} of the change left without scores" if target.unexplained else ""
+    return f"{target.points} points, stopped by {target.stop_reason}{left}"
 
 
 def worst_figures(explanation: "Explanation") -> str:

@@ -21,7 +21,8 @@ COLUMNS = ("True Label", "Predicted Label", "Attribution Label", "Attribution Sc
 _TOOLTIPS = {"Attribution Score": "Sum of the normalised scores: scores divided by their L2 norm."}
 _LEGEND = ((-1.0, "Negative"), (0.0, "Neutral"), (1.0, "Positive"))
 _CELL = "padding: 0.4em 2em 0.4em 0; text-align: left; vertical-align: top"
-_WORDS_CELL = f"{_CELL}; width: 70%; line-height: 1.75; white-space: pre-wrap; overflow-wrap: anywhere"
+WORDS_STYLE = "line-height: 1.75; white-space: pre-wrap; overflow-wrap: anywhere"
+_WORDS_CELL = f"{_CELL}; width: 70%; {WORDS_STYLE}"
 _FIGURES = "font-size: smaller; margin-top: 0.3em; overflow-wrap: anywhere"
 _MARK = "color: black; padding: 0.1em 0; border-radius: 2px; background-color:"
 _SWATCH = "display: inline-block; width: 10px; height: 10px; border: 1px solid; background-color:"
@@ -69,11 +70,15 @@ def explanation_rows(explanation: "Explanation") -> tuple[Row, ...]:
 def table(rows: Iterable[Row], columns: Sequence[str] = COLUMNS, notes: Iterable[str] = ()) -> str:
     """The legend, the table and notes under it, as a fragment to be put into a page."""
     head, body = "".join(map(_heading, columns)), "".join(map(_row, rows))
-    lines = "".join(f'<div dir="auto" style="{_FIGURES}">{_escaped(note)}</div>' for note in notes)
     return (
-        f'<div class="ligserve">{_legend()}<table style="width: 100%; border-collapse: collapse">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{lines}</div>"
+        f'<div class="ligserve">{legend()}<table style="width: 100%; border-collapse: collapse">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes_html(notes)}</div>"
     )
+
+
+def notes_html(notes: Iterable[str]) -> str:
+    """Notes, each on a line of its own."""
+    return "".join(f'<div dir="auto" style="{_FIGURES}">{escaped(note)}</div>' for note in notes)
 
 
 def explanation_notes(explanation: "Explanation") -> tuple[str, ...]:
@@ -86,7 +91,7 @@ def page(fragment: str, title: str) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_escaped(title)}</title>\n</head>\n"
+        f"<title>{escaped(title)}</title>\n</head>\n"
         f'<body style="font-family: sans-serif; margin: 1em">\n{fragment}\n</body>\n</html>\n'
     )
 
@@ -113,23 +118,26 @@ def _row(row: Row) -> str:
     if row.probability is not None:
         predicted += f" ({row.probability:.2f})"
     labels = (row.true_label, predicted, row.attribution_label, f"{row.attribution_score:.2f}")
-    cells = "".join(f'<td style="{_CELL}"><b>{_escaped(label)}</b></td>' for label in labels)
-    return f'<tr>{cells}<td dir="auto" style="{_WORDS_CELL}">{_words(row.pieces)}</td></tr>'
+    cells = "".join(f'<td style="{_CELL}"><b>{escaped(label)}</b></td>' for label in labels)
+    shades = strengths(piece.score or 0.0 for piece in row.pieces)
+    return f'<tr>{cells}<td dir="auto" style="{_WORDS_CELL}">{words_html(row.pieces, shades)}</td></tr>'
 
 
-def _words(pieces: tuple[Piece, ...]) -> str:
-    return "".join(map(_piece, pieces, strengths(piece.score or 0.0 for piece in pieces)))
+def words_html(pieces: Sequence[Piece], shades: Sequence[float]) -> str:
+    """The pieces of a text, each on a background of its shade, -1 to 1."""
+    return "".join(map(_piece, pieces, shades))
 
 
 def _piece(piece: Piece, strength: float) -> str:
     if piece.score is None:
-        return _escaped(piece.text)
+        return escaped(piece.text)
     gap = " " if piece.special else ""
     style = f"{_MARK} {css_colour(strength)}"
-    return f'{gap}<mark style="{style}" title="{piece.score:+.6g}">{_escaped(piece.text)}</mark>{gap}'
+    return f'{gap}<mark style="{style}" title="{piece.score:+.6g}">{escaped(piece.text)}</mark>{gap}'
 
 
-def _legend() -> str:
+def legend() -> str:
+    """What the colours mean."""
     swatches = " ".join(
         f'<span style="{_SWATCH} {css_colour(strength)}"></span> {label}' for strength, label in _LEGEND
     )
@@ -138,5 +146,6 @@ def _legend() -> str:
     )
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text that shows as itself in HTML."""
     return escape(printable(text), quote=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ligserve.client.rendering.document_html import document_html
 from ligserve.client.rendering.html import explanation_notes, explanation_rows, page, table
 from ligserve.client.types.cost import Cost, Worker
 from ligserve.client.types.document import DocumentWindow
@@ -218,7 +219,12 @@ class Explanation:
         return pandas.DataFrame(records(self))
 
     def html(self) -> str:
-        """A table like captum's as a fragment of HTML, one row per target, and how exact each is."""
+        """A table like captum's as a fragment of HTML, one row per target, and how exact each is.
+
+        A long text is a strip of colours to jump by, and its windows to unfold.
+        """
+        if self.windows:
+            return document_html(self)
         return table(explanation_rows(self), notes=explanation_notes(self))
 
     def save_html(self, path: str | Path) -> None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from ligserve.internal.v1.frames_pb2 import RunJob, WorkerFrame
 from ligserve.server.workers.document_job import DocumentJob
@@ -26,7 +28,15 @@ from tests.zoo.corpus import SENTENCES
 WINDOW = pb.LongInput.Window
 TEXT = " ".join(SENTENCES * 3)
 # (architecture, convention): tokenizers of each kind, token types, positions by padding id.
-MODELS = [("bert", 2), ("bert", 1), ("roberta", 2), ("gpt2", 2), ("deberta-v2", 2), ("modernbert", 2)]
+FAITHFUL, LIBRARY = pb.CONVENTION_FAITHFUL, pb.CONVENTION_LIBRARY
+MODELS = [
+    ("bert", FAITHFUL),
+    ("bert", LIBRARY),
+    ("roberta", FAITHFUL),
+    ("gpt2", FAITHFUL),
+    ("deberta-v2", FAITHFUL),
+    ("modernbert", FAITHFUL),
+]
 
 
 @dataclass
@@ -100,7 +110,11 @@ def engine() -> Iterator[Engine]:
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_the_scores_add_up_to_the_documents_change(
-    load_zoo: LoadZoo, engine: Engine, name: str, convention: int, data: st.DataObject
+    load_zoo: LoadZoo,
+    engine: Engine,
+    name: str,
+    convention: "pb.Convention.ValueType",
+    data: st.DataObject,
 ) -> None:
     aggregate = data.draw(st.sampled_from([WINDOW.AGGREGATE_MEAN, WINDOW.AGGREGATE_TOKEN_WEIGHTED_MEAN]))
     words = data.draw(st.lists(st.sampled_from(TEXT.split()), min_size=150, max_size=300))
@@ -128,13 +142,13 @@ def test_the_documents_output_is_the_mean_of_the_windows(load_zoo: LoadZoo, engi
     model = load_zoo("bert")
     front = Front().run(plan_of(model, request_of(stride=126)), engine)
     header = front.header
-    probabilities = []
+    probabilities: list[Tensor] = []
     for window in header.windows:
         part = TEXT[window.tokens.starts[1] : window.tokens.ends[-2]]
         encoded = model.tokenizer(part, return_tensors="pt")
         assert encoded["input_ids"][0].tolist() == list(window.tokens.ids)
         probabilities.append(model.logits(dict(encoded))[0].softmax(dim=-1))
-    mean = sum(probabilities) / len(probabilities)
+    mean = torch.stack(probabilities).mean(dim=0)
     assert list(header.prediction.probabilities) == pytest.approx(mean.tolist(), abs=1e-6)
     assert header.prediction.predicted_index == int(mean.argmax())
     assert header.targets[0].class_index == int(mean.argmax())

@@ -1,10 +1,12 @@
 """Where windows lie over a long text, and that reading it in pieces gives the tokens of the whole."""
 
+from itertools import pairwise
+from pydoc_data.topics import topics
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydoc_data.topics import topics
 
 from ligserve.server.errors import InvalidArgumentError
 from ligserve.server.workers.explainers.chunks import UnbrokenTextError, chunks
@@ -41,7 +43,7 @@ def test_windows_cover_every_token_as_declared(layout: tuple[int, int, int, list
     assert spans[0][0] == 0
     assert spans[-1][1] == length
     assert all(1 <= end - start <= capacity for start, end in spans)
-    for (start, end), (after, _) in zip(spans, spans[1:], strict=False):
+    for (start, end), (after, _) in pairwise(spans):
         assert start < after <= min(start + stride, end), "no gap, and no longer step than was asked for"
     covered = {token for start, end in spans for token in range(start, end)}
     assert covered == set(range(length))
