@@ -56,14 +56,18 @@ WRONG = {
     "unknown class": (("-m", "sentiment", "-c", "SAD"), TEXT, ["'SAD'", "NEGATIVE", "POSITIVE"]),
     "no such index": (("-m", "sentiment", "-c", "7"), TEXT, ["7", "NEGATIVE", "POSITIVE"]),
     "negative index": (("-m", "sentiment", "-c", "-1"), TEXT, ["-1", "NEGATIVE", "POSITIVE"]),
-    "too long": (("-m", "sentiment"), "word " * 3000, ["3002 tokens", "at most 512", "shorten"]),
+    "too long": (
+        ("-m", "sentiment", "--long-input", "refuse"),
+        "word " * 3000,
+        ["3002 tokens", "at most 512", "shorten"],
+    ),
     "empty": (("-m", "sentiment"), "", ["at least one character"]),
     "spaces": (("-m", "sentiment"), " \n ", ["at least one character"]),
     "0 steps": (("-m", "sentiment", "--n-steps", "0"), TEXT, ["n_steps", "from 1 to 4096"]),
     "too many steps": (("-m", "sentiment", "--n-steps", "10000000"), TEXT, ["from 1 to 4096"]),
     "huge steps": (("-m", "sentiment", "--n-steps", "99999999999"), TEXT, ["n_steps"]),
     "NaN": (("-m", "sentiment", "--tolerance", "nan"), TEXT, ["tolerance", "nan"]),
-    "10 MiB": (("-m", "sentiment"), "a" * (10 << 20), ["the server's limit", "shorten the text"]),
+    "40 MiB": (("-m", "sentiment"), "a" * (40 << 20), ["the server's limit", "shorten the text"]),
 }
 
 

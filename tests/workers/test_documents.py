@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ligserve.internal.v1.frames_pb2 import RunJob, WorkerFrame
 from ligserve.server.workers.document_job import DocumentJob
+from ligserve.server.workers.engine.batch import Batch
 from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.explainers import PLANNERS, Plan
@@ -68,7 +69,7 @@ class Front:
         return self
 
     def all(self, kind: str) -> list[Any]:
-        return [getattr(event, kind) for event in self.events if event.HasField(kind)]
+        return [getattr(event, kind) for event in self.events if event.WhichOneof("event") == kind]
 
     @property
     def header(self) -> service_pb.Header:
@@ -99,6 +100,20 @@ def plan_of(model: TextModel, request: service_pb.ExplainRequest) -> Plan:
     return PLANNERS["sequence_classification"](request, model)
 
 
+def counted_points(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """From now on, the number of points of each batch that is computed in this process."""
+    computed: list[int] = []
+    run = Batch.run
+
+    def counting(batch: Batch) -> Any:
+        values = run(batch)
+        computed.append(sum(map(len, values)))
+        return values
+
+    monkeypatch.setattr(Batch, "run", counting)
+    return computed
+
+
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     running = Engine()
@@ -107,7 +122,7 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.mark.parametrize(("name", "convention"), MODELS)
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_the_scores_add_up_to_the_documents_change(
     load_zoo: LoadZoo,
@@ -215,8 +230,11 @@ def test_partial_estimates_of_a_window_have_its_share(load_zoo: LoadZoo, engine:
         assert abs(sum(estimate.scores) - changes[estimate.window]) <= estimate.error_bound + 1e-6
 
 
-def test_cancelling_after_three_windows_stops_the_points(load_zoo: LoadZoo, engine: Engine) -> None:
+def test_cancelling_after_three_windows_stops_the_points(
+    load_zoo: LoadZoo, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done: list[int] = []
+    computed = counted_points(monkeypatch)
 
     def leave(front: Front, event: service_pb.StreamExplainResponse) -> None:
         if event.HasField("estimate"):
@@ -228,9 +246,15 @@ def test_cancelling_after_three_windows_stops_the_points(load_zoo: LoadZoo, engi
     request.options.fixed_steps.n_steps = 20
     plan = plan_of(load_zoo("bert"), request)
     front = Front(at=leave).run(plan, engine)
-    time.sleep(0.2)
+    # A job after it, so that the engine has gone on.
+    short = request_of(stride=126)
+    short.options.fixed_steps.n_steps = 1
+    after = Front().run(plan_of(load_zoo("bert"), short), engine)
     assert len(plan.paths) > 10
     assert len(done) == 3
+    # 22 points a window, three windows done; two more were open, and the batch at hand is always finished.
+    own = sum(computed) - sum(target.points for target in after.summary.targets)
+    assert 3 * 22 <= own <= 5 * 22
     assert not front.all("summary")
     assert front.failure is None
 
