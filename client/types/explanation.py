@@ -45,8 +45,7 @@ class Explanation:
         answer: the answer, for question answering; the targets are about its start and its end.
         image_shape: the shape of the scores, for image classification.
         hypotheses: for zero-shot classification, the second text of each window.
-        windows: for a long text, the windows it was explained in, each with its own scores; a token's score
-            is their sum. Empty for a text that is not long.
+        windows: the windows of a long text, each with its own scores; a token's score is their sum.
         truncated_tokens: how many tokens were cut off the end of the text, where that was asked for.
     """
 
@@ -152,15 +151,13 @@ class Explanation:
             ValueError: there is no such level.
         """
         chosen = choice(Level, level, "level")
-        if not self.tokens:
-            return ()
         if isinstance(target, LabelledSpan):
             return parts_of(chosen, self.tokens, target.scores, self.texts)
         scores = self.targets[target].scores
         return parts_of(chosen, self.tokens_of(target), scores, self.texts_of(target))
 
     def top(
-        self, k: int = 10, target: int | LabelledSpan = 0, *, level: Level | str = Level.WORD
+        self, k: int = 10, target: int | LabelledSpan = 0, *, level: str = Level.WORD
     ) -> tuple[Word, ...]:
         """The k words (or other `parts`) that contribute most, for or against a target, strongest first.
 

@@ -29,6 +29,8 @@ def parts_of(
         scores: one for each token.
         texts: the texts that offsets point into, by segment.
     """
+    if not tokens:
+        return ()
     match level:
         case Level.TOKEN:
             return _tokens(tokens, scores, texts)

@@ -181,8 +181,8 @@ def test_what_is_not_built_is_named(live: LiveServer, part: str) -> None:
 
 def test_the_client_tells_the_unbuilt_part(client: Client) -> None:
     with pytest.raises(UnimplementedError) as caught:
-        client.explain("bert", SequenceClassification(TEXT), embedding_layer="all")
-    assert caught.value.part == "options.embedding_layer ALL"
+        client.explain("bert", SequenceClassification(TEXT), baseline=["pad_token", "mask_token"])
+    assert caught.value.part == "more than one of options.baselines"
 
 
 @pytest.mark.parametrize("convention", ["faithful", "library"])

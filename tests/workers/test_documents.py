@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,13 +14,12 @@ from torch import Tensor
 
 from ligserve.internal.v1.frames_pb2 import RunJob, WorkerFrame
 from ligserve.server.workers.document_job import DocumentJob
-from ligserve.server.workers.engine.batch import Batch
 from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.explainers import PLANNERS, Plan
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job_channel import JobChannel
-from ligserve.server.workers.models.loaded import TextModel
+from ligserve.server.workers.models.loaded import RowInputs, TextModel
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
 from tests.workers.conftest import LoadZoo
@@ -103,14 +102,14 @@ def plan_of(model: TextModel, request: service_pb.ExplainRequest) -> Plan:
 def counted_points(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """From now on, the number of points of each batch that is computed in this process."""
     computed: list[int] = []
-    run = Batch.run
+    run = EmbeddingPathSpec.run
 
-    def counting(batch: Batch) -> Any:
-        values = run(batch)
-        computed.append(sum(map(len, values)))
-        return values
+    def counting(spec: EmbeddingPathSpec, rows: Sequence[RowInputs], moved: Sequence[Tensor]) -> Tensor:
+        if torch.is_grad_enabled():
+            computed.append(len(rows))
+        return run(spec, rows, moved)
 
-    monkeypatch.setattr(Batch, "run", counting)
+    monkeypatch.setattr(EmbeddingPathSpec, "run", counting)
     return computed
 
 

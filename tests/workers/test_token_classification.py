@@ -25,6 +25,7 @@ from ligserve.server.workers.engine.scheduler import OUTPUTS_PER_TURN
 from ligserve.server.workers.explainers import PLANNERS, Plan
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job import Job
+from ligserve.server.workers.job_channel import JobChannel
 from ligserve.server.workers.models.head import TOKEN
 from ligserve.server.workers.models.layers import embedding_layers
 from ligserve.server.workers.models.loaded import TextModel
@@ -86,7 +87,8 @@ def events_of(plan: Plan, engine: Engine) -> list[service_pb.StreamExplainRespon
         else:
             events.append(frame.event.event)
 
-    job = Job(RunJob(job_id=1), plan, WorkerIdentity("w", "cpu"), send, lambda _: None, time.monotonic())
+    channel = JobChannel(RunJob(job_id=1), send, lambda _: None)
+    job = Job(RunJob(job_id=1), plan, WorkerIdentity("w", "cpu"), channel, time.monotonic())
     engine.submit(*job.paths)
     assert ended.wait(60)
     return events

@@ -54,6 +54,7 @@ _TEXT_PLANNERS: Mapping[str, Callable[[ExplainRequest, TextModel], Plan | Planni
     "multi_label_classification": plan_multi_label_classification,
     "zero_shot_classification": plan_zero_shot_classification,
     "token_classification": plan_token_classification,
+    "question_answering": plan_question_answering,
 }
 STEPWISE_PLANNERS: Mapping[str, StepwisePlanner] = {
     name: _of_text(plan, name) for name, plan in _TEXT_PLANNERS.items()
