@@ -35,9 +35,23 @@ QA_LIBRARY_RUNS_ON = (
     "big-bird",
     "opt",
 )
-NLI_ARCHITECTURES = ("bert", "distilbert", "roberta", "deberta-v2", "modernbert")
+NLI_ARCHITECTURES = ("bert", "distilbert", "roberta", "deberta-v2", "modernbert", "bart")
+# The architectures whose single-logit classifiers are served too.
+SINGLE_LOGIT_ARCHITECTURES = (
+    "bert",
+    "distilbert",
+    "roberta",
+    "electra",
+    "albert",
+    "mpnet",
+    "deberta-v2",
+    "gpt2",
+    "modernbert",
+    "bart",
+)
 # Labels of entity models.
 ENTITY_LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
+ENTITY_ARCHITECTURES = SINGLE_LOGIT_ARCHITECTURES[:9]
 
 
 @pytest.fixture(scope="session")
@@ -77,9 +91,9 @@ def live(
     models |= {f"{name}-nli": zoo_model(name, labels=NLI_LABELS) for name in NLI_ARCHITECTURES}
     models |= {"bert-odd-nli": zoo_model("bert", labels=ODD_NLI_LABELS)}
     models |= {name: zoo_model(name, 3) for name in ARCHITECTURES}
-    models |= {f"{name}-1": zoo_model(name, 1) for name in ARCHITECTURES}
+    models |= {f"{name}-1": zoo_model(name, 1) for name in SINGLE_LOGIT_ARCHITECTURES}
     models |= {
-        f"{name}-entities": zoo_model(name, labels=ENTITY_LABELS, head=TOKEN) for name in ARCHITECTURES
+        f"{name}-entities": zoo_model(name, labels=ENTITY_LABELS, head=TOKEN) for name in ENTITY_ARCHITECTURES
     }
     with live_server(models, tmp_path_factory.mktemp("live") / "server.log", "--threads", "1") as server:
         yield server

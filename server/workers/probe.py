@@ -13,7 +13,9 @@ from ligserve.server.workers.explainers.baselines import DEFAULT_BASELINE, token
 from ligserve.server.workers.explainers.faithful_text import faithful_input, faithful_pair
 from ligserve.server.workers.explainers.support import CONVENTIONS, head_refusal, refusal
 from ligserve.server.workers.explainers.text_input import SourceText
+from ligserve.server.workers.models.attention import attention_depends_on_length
 from ligserve.server.workers.models.head import SPAN
+from ligserve.server.workers.models.indexes import checked_indexes
 from ligserve.server.workers.models.layers import EmbeddingLayer
 from ligserve.server.workers.models.loaded import LoadedModel, RowInputs, TextModel
 from ligserve.server.workers.probe_requests import PROBE_REQUESTS
@@ -49,7 +51,8 @@ def _refusal(model: LoadedModel, explainer: str, convention: "pb.Convention.Valu
     request.options.convention = convention
     try:
         spec = PLANNERS[explainer](request, model).paths[0].spec
-        return _wrong_ends(spec, same_inputs=convention == pb.CONVENTION_FAITHFUL)
+        with checked_indexes(model.network):
+            return _wrong_ends(spec, same_inputs=convention == pb.CONVENTION_FAITHFUL)
     except ServeError as error:
         return error.message
     except Exception as error:  # whatever a model's code raises
@@ -89,6 +92,8 @@ def _moves(model: TextModel, layer: EmbeddingLayer) -> bool:
 
 def _pads_safely(model: TextModel) -> bool:
     """Whether a row's logits are the same alone and beside a longer row."""
+    if attention_depends_on_length(model.network):
+        return False
     try:
         short, long = (_row(model, text) for text in (_SHORT, _LONG))
         alone, beside = _first_logits(model, [short]), _first_logits(model, [short, long])

@@ -22,7 +22,7 @@ from ligserve.client import (
 )
 from ligserve.client.types.events import EstimateEvent, HeaderEvent, ProgressEvent, SummaryEvent
 from ligserve.server.workers.models.head import TOKEN
-from tests.conftest import ENTITY_LABELS, ZooModel
+from tests.conftest import ENTITY_ARCHITECTURES, ENTITY_LABELS, ZooModel
 from tests.live_server import live_server
 from tests.zoo import ARCHITECTURES, build_model
 from tests.zoo.corpus import SENTENCES
@@ -70,7 +70,7 @@ def positions(explanation: Explanation) -> list[int | None]:
     return [target.target.token for target in explanation.targets]
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", ENTITY_ARCHITECTURES)
 def test_labels_are_the_deployed_models(client: Client, zoo_model: ZooModel, name: str) -> None:
     for text in TEXTS:
         spelt, expected = plain(zoo_model(name, labels=ENTITY_LABELS, head=TOKEN), text)
@@ -111,7 +111,7 @@ def test_every_output_space(client: Client, zoo_model: ZooModel, name: str, spac
         assert target.f_input == pytest.approx(float(expected), abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", ENTITY_ARCHITECTURES)
 def test_in_library_special_tokens_are_explained_too(client: Client, name: str) -> None:
     explanation = client.explain(f"{name}-entities", TokenClassification(TEXT), convention="library")
     assert positions(explanation) == list(range(len(explanation.tokens)))

@@ -12,6 +12,19 @@ from ligserve.server.workers.models.head import SEQUENCE, Head
 
 TOLERANCE = 1e-5
 
+# Architectures on which the library explains one text. The matrix (tests/matrix) finds out about all of
+# them, and for every explainer; these are looked at more closely.
+RUNS_ON = (
+    "bert",
+    "distilbert",
+    "roberta",
+    "electra",
+    "albert",
+    "mpnet",
+    "deberta-v2",
+    "modernbert",
+)
+
 Scores = Sequence[tuple[str, float]]
 
 

@@ -7,11 +7,9 @@ from transformers_interpret import MultiLabelClassificationExplainer as LibraryE
 
 from ligserve.client import Client, MultiLabelClassificationExplainer
 from tests.conftest import ZooModel
-from tests.parity.library import TOLERANCE, assert_same_scores, library_explainer
-from tests.zoo import ARCHITECTURES
+from tests.parity.library import RUNS_ON, TOLERANCE, assert_same_scores, library_explainer
 
 TEXTS = ("The film was long,  not funny!(My parents hated it.)", "great great movie")
-NAMES = sorted(set(ARCHITECTURES) - {"gpt2"})
 
 
 def assert_same(ours: MultiLabelClassificationExplainer, theirs: Any) -> None:
@@ -24,7 +22,7 @@ def assert_same(ours: MultiLabelClassificationExplainer, theirs: Any) -> None:
     assert ours.predicted_class_name == theirs.predicted_class_name
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", RUNS_ON)
 def test_every_label(client: Client, zoo_model: ZooModel, name: str) -> None:
     ours = MultiLabelClassificationExplainer(client, name)
     theirs = library_explainer(LibraryExplainer, zoo_model(name))

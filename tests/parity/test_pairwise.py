@@ -7,15 +7,14 @@ from transformers_interpret import PairwiseSequenceClassificationExplainer as Li
 
 from ligserve.client import Client, PairwiseSequenceClassificationExplainer
 from tests.conftest import ZooModel
-from tests.parity.library import TOLERANCE, assert_same_scores, library_explainer
-from tests.zoo import ARCHITECTURES
+from tests.parity.library import RUNS_ON, TOLERANCE, assert_same_scores, library_explainer
 
 PAIRS = (
     ("I love you, I like you", "It is not bad,  it is not good."),
     ("Why would anybody buy this phone?", "The battery dies before noon."),
 )
-# The library's baseline has one separator too few for mpnet; on gpt2 it returns NaN.
-NAMES = sorted(set(ARCHITECTURES) - {"gpt2", "mpnet"})
+# The library's baseline has one separator too few for mpnet.
+NAMES = sorted(set(RUNS_ON) - {"mpnet"})
 
 
 def both(

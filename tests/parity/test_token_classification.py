@@ -9,9 +9,8 @@ from transformers_interpret import TokenClassificationExplainer as LibraryExplai
 
 from ligserve.client import Client, TokenClassificationExplainer
 from ligserve.server.workers.models.head import TOKEN
-from tests.conftest import ENTITY_LABELS, ZooModel
+from tests.conftest import ENTITY_ARCHITECTURES, ENTITY_LABELS, ZooModel
 from tests.parity.library import assert_same_scores, library_explainer
-from tests.zoo import ARCHITECTURES
 
 TEXT = "The film was long,  not funny!(My parents hated it.)"
 TEXTS = (TEXT, "great great movie", "so-so")
@@ -41,7 +40,7 @@ def assert_same(ours: TokenClassificationExplainer, theirs: Any) -> None:
         assert_same_scores(ours.attributions[position].word_attributions, attributions.word_attributions)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", ENTITY_ARCHITECTURES)
 def test_every_token(client: Client, make_library: Any, name: str) -> None:
     ours, theirs = TokenClassificationExplainer(client, f"{name}-entities"), make_library(name)
     for text in TEXTS:
@@ -50,7 +49,7 @@ def test_every_token(client: Client, make_library: Any, name: str) -> None:
         assert_same(ours, theirs)
 
 
-@pytest.mark.parametrize("name", sorted(set(ARCHITECTURES) - NO_POSITIONS))
+@pytest.mark.parametrize("name", sorted(set(ENTITY_ARCHITECTURES) - NO_POSITIONS))
 def test_position_embeddings(client: Client, make_library: Any, name: str) -> None:
     ours, theirs = TokenClassificationExplainer(client, f"{name}-entities"), make_library(name)
     with warnings.catch_warnings(record=True) as seen:

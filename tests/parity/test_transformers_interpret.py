@@ -13,7 +13,7 @@ from transformers_interpret import SequenceClassificationExplainer as LibraryExp
 
 from ligserve.client import Client, SequenceClassificationExplainer
 from tests.conftest import ZooModel
-from tests.zoo import ARCHITECTURES
+from tests.parity.library import RUNS_ON
 
 TEXTS = (
     "I love you, I like you, I also kinda dislike you",
@@ -21,9 +21,7 @@ TEXTS = (
     "great great movie",
     "so-so",
 )
-# On GPT-2 the library moves the token type look-up, which is zero everywhere, and divides 0 by 0.
-LIBRARY_FAILS = {"gpt2"}
-MODELS = ["sentiment", *(name for name in ARCHITECTURES if name not in LIBRARY_FAILS)]
+MODELS = ["sentiment", *RUNS_ON]
 TOLERANCE = 1e-5
 
 MakeLibrary = Callable[..., LibraryExplainer]

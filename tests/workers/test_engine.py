@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
-from captum.attr import LayerIntegratedGradients
+from captum.attr import IntegratedGradients, LayerIntegratedGradients
 from torch import Tensor
 
 from ligserve.server.errors import FailedPreconditionError, ResourceExhaustedError
@@ -17,6 +17,7 @@ from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.outputs import ClassOutput
 from ligserve.server.workers.engine.path import Path
+from ligserve.server.workers.explainers.baselines import DEFAULT_BASELINE, replacement_token
 from ligserve.server.workers.explainers.faithful_text import faithful_input
 from ligserve.server.workers.failures import as_serve_error
 from ligserve.server.workers.models.layers import EmbeddingLayer
@@ -33,7 +34,7 @@ PROBABILITY = ClassOutput(1, None, pb.OUTPUT_SPACE_PROBABILITY)
 def spec_of(
     model: TextModel, text: str, layer: "pb.EmbeddingLayer.ValueType" = pb.EMBEDDING_LAYER_WORD
 ) -> EmbeddingPathSpec:
-    baseline = model.tokenizer.pad_token_id
+    baseline = replacement_token(model, DEFAULT_BASELINE)
     prepared = faithful_input(model, text, "text", baseline)
     return EmbeddingPathSpec(
         model, model.layers[layer], prepared.row, prepared.baseline_row, prepared.prediction_row
@@ -53,24 +54,30 @@ def explained(
 
 
 def by_captum(spec: EmbeddingPathSpec, output: ClassOutput, steps: int = 20) -> Tensor:
-    """(T,) raw scores of captum's LayerIntegratedGradients, the same inputs along the whole path."""
-    inputs = {name: values[None] for name, values in spec.row.items()}
-    others = {name: values for name, values in inputs.items() if name != "input_ids"}
+    """(T,) raw scores of captum, the same inputs along the whole path, all look-ups hooked."""
+    others = {name: values[None] for name, values in spec.row.items() if name != "input_ids"}
+    ids, baseline_ids = (row["input_ids"][None] for row in (spec.row, spec.baseline_row))
+    options = {"additional_forward_args": (others,), "n_steps": steps, "method": "gausslegendre"}
 
-    def forward(input_ids: Tensor, rest: Mapping[str, Tensor]) -> Tensor:
-        copies = {name: values.expand(len(input_ids), -1) for name, values in rest.items()}
-        return output(spec.model.network(input_ids=input_ids, **copies).logits)
+    def forward(tokens: Tensor, rest: Mapping[str, Tensor], name: str = "input_ids") -> Tensor:
+        copies = {name: values.expand(len(tokens), -1) for name, values in rest.items()}
+        return output(spec.model.network(**{name: tokens}, **copies).logits)
 
-    attributions = LayerIntegratedGradients(forward, spec.layer.modules[0]).attribute(
-        inputs["input_ids"],
-        baselines=spec.baseline_row["input_ids"][None],
-        additional_forward_args=(others,),
-        n_steps=steps,
-        method="gausslegendre",
-    )
-    return attributions.sum(dim=-1)[0].detach()
+    if spec.layer.time_first:
+        # captum takes a layer's first dimension for the batch.
+        table = spec.layer.modules[0]
+        whole = IntegratedGradients(lambda vectors, rest: forward(vectors, rest, "inputs_embeds"))
+        found = [whole.attribute(table(ids), table(baseline_ids), **options)]
+    else:
+        layers = LayerIntegratedGradients(forward, list(spec.layer.modules))
+        found = layers.attribute(ids, baseline_ids, **options)
+    total = torch.zeros(spec.length)
+    for part, shift in zip(found, spec.layer.shifts, strict=True):
+        total[: spec.length - shift] += part.sum(dim=-1)[0, shift : spec.length].detach()
+    return total
 
 
+@pytest.mark.filterwarnings("ignore:Multiple layers provided")
 @pytest.mark.parametrize("name", ARCHITECTURES)
 @pytest.mark.parametrize("space", [s for s in pb.OutputSpace.values() if s])
 def test_scores_equal_captums(

@@ -111,10 +111,9 @@ def test_weights_that_do_not_fit_the_number_of_labels(copied: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_every_architecture_is_faithful_and_pads_safely(load_zoo: LoadZoo, name: str) -> None:
+def test_every_architecture_is_faithful(load_zoo: LoadZoo, name: str) -> None:
     model = load_zoo(name)
     assert [key for key in model.refusals if key[1] == pb.CONVENTION_FAITHFUL] == []
-    assert model.pads_safely
 
 
 @pytest.mark.parametrize("name", QA_ARCHITECTURES)

@@ -32,9 +32,8 @@ from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.quadrature import AdaptiveSimpson, FixedRule, gauss_legendre
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
-from tests.conftest import ENTITY_LABELS
+from tests.conftest import ENTITY_ARCHITECTURES, ENTITY_LABELS
 from tests.workers.conftest import LoadZoo, Recorder
-from tests.zoo import ARCHITECTURES
 
 TEXT = "The film was long, loud and not funny at all; my parents hated it."
 SPACES = [space for space in pb.OutputSpace.values() if space]
@@ -131,7 +130,7 @@ def by_captum(spec: EmbeddingPathSpec, output: TokenOutput, steps: int) -> Tenso
     return attributions.sum(dim=-1)[0].detach()
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", ENTITY_ARCHITECTURES)
 def test_scores_equal_captums(load_zoo: LoadZoo, engine: Engine, name: str) -> None:
     spec = spec_of(load_zoo(name, labels=ENTITY_LABELS, head=TOKEN))
     outputs = [

@@ -10,9 +10,16 @@ from transformers import PreTrainedConfig
 from tests.zoo.tokenizers import (
     TokenizerMaker,
     bare_byte_level,
+    bare_byte_level_padded,
+    bert_byte_level,
     byte_level,
     byte_level_pairs,
+    opening_byte_level,
+    opening_unigram,
+    trailing_unigram,
     unigram,
+    unigram_ending,
+    unigram_pairs,
     wordpiece,
 )
 
@@ -44,7 +51,38 @@ _SMALL = {
 _DISTIL = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "max_position_embeddings": 130}
 _GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 130}
 _DEBERTA = {"relative_attention": True, "position_biased_input": False, "pos_att_type": ["p2c", "c2p"]}
+_DEBERTA_V3 = {"position_buckets": 16, "norm_rel_ebd": "layer_norm", "share_att_key": True}
 _MODERN = {"global_attn_every_n_layers": 2, "local_attention": 16}
+_BIG_BIRD = {"attention_type": "block_sparse", "block_size": 4, "num_random_blocks": 1}
+_XLNET = {"d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 64}
+_BART = {
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 64,
+    "decoder_ffn_dim": 64,
+    "max_position_embeddings": 130,
+}
+_T5 = {
+    "d_model": 32,
+    "d_kv": 16,
+    "d_ff": 64,
+    "num_layers": 2,
+    "num_heads": 2,
+    "initializer_factor": 1.0,
+    "decoder_start_token_id": 0,
+}
+_OPT = {
+    "hidden_size": 32,
+    "word_embed_proj_dim": 32,
+    "ffn_dim": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 130,
+}
+_GROUPED = {**_SMALL, "num_key_value_heads": 1}
 
 ARCHITECTURES = {
     architecture.name: architecture
@@ -58,5 +96,18 @@ ARCHITECTURES = {
         Architecture("deberta-v2", tf.DebertaV2Config, unigram, {**_SMALL, **_DEBERTA}),
         Architecture("gpt2", tf.GPT2Config, bare_byte_level, _GPT2),
         Architecture("modernbert", tf.ModernBertConfig, byte_level, {**_SMALL, **_MODERN}),
+        Architecture("xlm-roberta", tf.XLMRobertaConfig, unigram_pairs, {**_SMALL, "type_vocab_size": 1}),
+        Architecture("camembert", tf.CamembertConfig, unigram_pairs, {**_SMALL, "type_vocab_size": 1}),
+        Architecture("deberta", tf.DebertaConfig, bert_byte_level, {**_SMALL, **_DEBERTA}),
+        Architecture("deberta-v3", tf.DebertaV2Config, unigram, {**_SMALL, **_DEBERTA, **_DEBERTA_V3}),
+        Architecture("longformer", tf.LongformerConfig, byte_level_pairs, {**_SMALL, "attention_window": 16}),
+        Architecture("big-bird", tf.BigBirdConfig, unigram, {**_SMALL, **_BIG_BIRD}),
+        Architecture("xlnet", tf.XLNetConfig, trailing_unigram, _XLNET),
+        Architecture("bart", tf.BartConfig, byte_level_pairs, _BART),
+        Architecture("t5", tf.T5Config, unigram_ending, _T5),
+        Architecture("mt5", tf.MT5Config, unigram_ending, {**_T5, "feed_forward_proj": "gated-gelu"}),
+        Architecture("opt", tf.OPTConfig, opening_byte_level, _OPT),
+        Architecture("llama", tf.LlamaConfig, opening_unigram, _GROUPED),
+        Architecture("qwen2", tf.Qwen2Config, bare_byte_level_padded, _GROUPED),
     )
 }

@@ -22,8 +22,7 @@ def wordpiece() -> PreTrainedTokenizerFast:
     )
     _frame(tokenizer, "[CLS]", "[SEP]", types=True)
     names = ["pad_token", "unk_token", "cls_token", "sep_token", "mask_token"]
-    inputs = ["input_ids", "token_type_ids", "attention_mask"]
-    return _wrapped(tokenizer, dict(zip(names, special, strict=True)), inputs)
+    return _wrapped(tokenizer, dict(zip(names, special, strict=True)), _WITH_TYPES)
 
 
 def byte_level() -> PreTrainedTokenizerFast:
@@ -41,12 +40,91 @@ def bare_byte_level() -> PreTrainedTokenizerFast:
     end = "<|endoftext|>"
     tokenizer = _byte_level_bpe([end])
     names = {"bos_token": end, "eos_token": end, "unk_token": end, "pad_token": end}
-    return _wrapped(tokenizer, names, ["input_ids", "attention_mask"])
+    return _wrapped(tokenizer, names, _WITHOUT_TYPES)
+
+
+def bare_byte_level_padded() -> PreTrainedTokenizerFast:
+    """Qwen's kind: as `bare_byte_level`, with another token at the text's end than for padding."""
+    end, padding = "<|im_end|>", "<|endoftext|>"
+    tokenizer = _byte_level_bpe([padding, end])
+    return _wrapped(tokenizer, {"eos_token": end, "pad_token": padding}, _WITHOUT_TYPES)
+
+
+def bert_byte_level() -> PreTrainedTokenizerFast:
+    """DeBERTa v1's kind: byte-level BPE, framed and typed as BERT's."""
+    special = ["[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]"]
+    tokenizer = _byte_level_bpe(special)
+    _frame(tokenizer, "[CLS]", "[SEP]", types=True)
+    names = ["cls_token", "pad_token", "sep_token", "unk_token", "mask_token"]
+    return _wrapped(tokenizer, dict(zip(names, special, strict=True)), _WITH_TYPES)
+
+
+def opening_byte_level() -> PreTrainedTokenizerFast:
+    """OPT's kind: byte-level BPE, </s> text."""
+    tokenizer = _byte_level_bpe(["<s>", "<pad>", "</s>", "<unk>"])
+    _frame(tokenizer, "</s>", "", types=False)
+    names = {"bos_token": "</s>", "eos_token": "</s>", "unk_token": "</s>", "pad_token": "<pad>"}
+    return _wrapped(tokenizer, names, _WITHOUT_TYPES)
 
 
 def unigram() -> PreTrainedTokenizerFast:
     """SentencePiece's kind: pieces that start with a visible space, [CLS] text [SEP]."""
     special = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = _unigram(special)
+    _frame(tokenizer, "[CLS]", "[SEP]", types=True)
+    names = ["pad_token", "unk_token", "cls_token", "sep_token", "mask_token"]
+    return _wrapped(tokenizer, dict(zip(names, special, strict=True)), _WITH_TYPES)
+
+
+def unigram_pairs() -> PreTrainedTokenizerFast:
+    """XLM-RoBERTa's kind: pieces, <s> text </s>, two separators between two texts."""
+    tokenizer = _unigram(_ROBERTA_SPECIAL)
+    _frame(tokenizer, "<s>", "</s>", types=False, separators=2)
+    return _wrapped(tokenizer, _ROBERTA_NAMES, _WITHOUT_TYPES)
+
+
+def unigram_ending() -> PreTrainedTokenizerFast:
+    """T5's kind: pieces, text </s>, nothing before them."""
+    tokenizer = _unigram(["<pad>", "</s>", "<unk>"])
+    _frame(tokenizer, "", "</s>", types=False)
+    names = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
+    return _wrapped(tokenizer, names, _WITHOUT_TYPES)
+
+
+def opening_unigram() -> PreTrainedTokenizerFast:
+    """Llama's kind: pieces, <s> text, and no token for padding."""
+    tokenizer = _unigram(["<unk>", "<s>", "</s>"])
+    _frame(tokenizer, "<s>", "", types=False)
+    return _wrapped(
+        tokenizer, {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}, _WITHOUT_TYPES
+    )
+
+
+def trailing_unigram() -> PreTrainedTokenizerFast:
+    """XLNet's kind: pieces, text <sep> <cls>, padded on the left."""
+    tokenizer = _unigram(["<unk>", "<s>", "</s>", "<cls>", "<sep>", "<pad>", "<mask>"])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A:0 <sep>:0 <cls>:2",
+        pair="$A:0 <sep>:0 $B:1 <sep>:1 <cls>:2",
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("<sep>", "<cls>")],
+    )
+    names = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "sep_token": "<sep>"}
+    names |= {"pad_token": "<pad>", "cls_token": "<cls>", "mask_token": "<mask>"}
+    wrapped = _wrapped(tokenizer, names, _WITH_TYPES)
+    wrapped.padding_side = "left"
+    return wrapped
+
+
+TokenizerMaker = Callable[[], PreTrainedTokenizerFast]
+
+_WITHOUT_TYPES = ["input_ids", "attention_mask"]
+_WITH_TYPES = ["input_ids", "token_type_ids", "attention_mask"]
+_ROBERTA_SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+_ROBERTA_NAMES = {"bos_token": "<s>", "cls_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>"}
+_ROBERTA_NAMES |= {"sep_token": "</s>", "unk_token": "<unk>", "mask_token": "<mask>"}
+
+
+def _unigram(special: list[str]) -> Tokenizer:
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -55,22 +133,13 @@ def unigram() -> PreTrainedTokenizerFast:
         SENTENCES,
         trainers.UnigramTrainer(vocab_size=VOCABULARY, special_tokens=special, unk_token="<unk>"),
     )
-    _frame(tokenizer, "[CLS]", "[SEP]", types=True)
-    names = ["pad_token", "unk_token", "cls_token", "sep_token", "mask_token"]
-    inputs = ["input_ids", "token_type_ids", "attention_mask"]
-    return _wrapped(tokenizer, dict(zip(names, special, strict=True)), inputs)
-
-
-TokenizerMaker = Callable[[], PreTrainedTokenizerFast]
+    return tokenizer
 
 
 def _byte_level(separators: int) -> PreTrainedTokenizerFast:
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    tokenizer = _byte_level_bpe(special)
+    tokenizer = _byte_level_bpe(_ROBERTA_SPECIAL)
     _frame(tokenizer, "<s>", "</s>", types=False, separators=separators)
-    names = {"bos_token": "<s>", "cls_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>"}
-    names |= {"sep_token": "</s>", "unk_token": "<unk>", "mask_token": "<mask>"}
-    return _wrapped(tokenizer, names, ["input_ids", "attention_mask"])
+    return _wrapped(tokenizer, _ROBERTA_NAMES, _WITHOUT_TYPES)
 
 
 def _byte_level_bpe(special: list[str]) -> Tokenizer:
@@ -86,11 +155,14 @@ def _byte_level_bpe(special: list[str]) -> Tokenizer:
 
 
 def _frame(tokenizer: Tokenizer, first: str, last: str, *, types: bool, separators: int = 1) -> None:
-    second = "$B:1" if types else "$B"
+    """`first` text `last`; an empty one is left out."""
+    ending = f"{last}:1" if types else last
+    single = [first, "$A", last]
+    pair = [first, "$A", *[last] * separators, "$B:1" if types else "$B", ending]
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{first} $A {last}",
-        pair=f"{first} $A {' '.join([last] * separators)} {second} {last}" + (":1" if types else ""),
-        special_tokens=[(first, tokenizer.token_to_id(first)), (last, tokenizer.token_to_id(last))],
+        single=[piece for piece in single if piece],
+        pair=[piece for piece in pair if piece],
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in (first, last) if token],
     )
 
 

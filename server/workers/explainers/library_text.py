@@ -117,8 +117,7 @@ def library_text_baseline(model: TextModel, row: RowInputs, text_length: int, to
 
 def _no_baseline() -> FailedPreconditionError:
     return FailedPreconditionError(
-        "transformers-interpret has no baseline for this tokenizer's special tokens; "
-        "ask for the FAITHFUL convention",
+        "its baseline does not have the special tokens that the tokenizer adds",
         reason="LIBRARY_CONVENTION_UNSUPPORTED",
     )
 

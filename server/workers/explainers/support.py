@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 
 from ligserve.server.errors import FailedPreconditionError
 from ligserve.server.workers.explainers.entailment import entailment_index, library_entailment_index
+from ligserve.server.workers.explainers.library_limits import library_refusal
 from ligserve.server.workers.models.head import HEAD_OF_EXPLAINER
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.models.loaded import LoadedModel, TextModel
 from ligserve.v1 import explanation_pb2 as pb
 
 CONVENTIONS = (pb.CONVENTION_LIBRARY, pb.CONVENTION_FAITHFUL)
@@ -22,9 +23,7 @@ def head_refusal(model: LoadedModel, explainer: str) -> str:
 def refusal(model: LoadedModel, explainer: str, convention: "pb.Convention.ValueType") -> str:
     """Why this explainer cannot be served in this convention; empty if it can."""
     found = model.refusals.get((explainer, convention), "")
-    library = convention == pb.CONVENTION_LIBRARY
-    check = _LIBRARY_CHECKS.get(explainer) if library else None
-    return found if found or check is None else check(model)
+    return _library_refusal(model, explainer) or found if convention == pb.CONVENTION_LIBRARY else found
 
 
 def refuse_head(model: LoadedModel, explainer: str) -> None:
@@ -67,6 +66,13 @@ def _entailment(model: LoadedModel) -> str:
     if model.num_logits > 1 and entailment_index(model.labels) is not None:
         return ""
     return f"none of its labels says entailment ({', '.join(model.labels[:20])})"
+
+
+def _library_refusal(model: LoadedModel, explainer: str) -> str:
+    """What is known of the library without trying."""
+    known = library_refusal(model) if isinstance(model, TextModel) else ""
+    check = _LIBRARY_CHECKS.get(explainer)
+    return known or (check(model) if check else "")
 
 
 def _library_entailment(model: LoadedModel) -> str:

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from ligserve.v1 import explanation_pb2 as pb
-
 
 class LookupCountError(Exception):
     """A forward pass looked embeddings up more or less often than expected, so a path cannot stand for it."""
@@ -28,23 +26,26 @@ class EmbeddingLayer:
         modules: the modules, most often one.
         shifts: one for each look-up of a forward pass, in its order: position p of that look-up is the
             token p - shift of the input (encoder-decoders see it again, shifted by one, in the decoder).
+        time_first: whether the modules put out (T, B, d) rather than (B, T, d), as XLNet's does.
     """
 
     modules: tuple[nn.Module, ...]
     shifts: tuple[int, ...] = (0,)
+    time_first: bool = False
 
 
-def embedding_layers(model: PreTrainedModel) -> dict["pb.EmbeddingLayer.ValueType", EmbeddingLayer]:
-    """The layers whose output a path can move, as far as this architecture has them."""
-    layers = {pb.EMBEDDING_LAYER_WORD: EmbeddingLayer((model.get_input_embeddings(),))}
+def position_layer(model: PreTrainedModel) -> EmbeddingLayer | None:
+    """The table of absolute positions; None where the architecture has none that can be reached."""
     base = getattr(model, model.base_model_prefix, model)
     block = getattr(base, "embeddings", None)
-    position = getattr(block, "position_embeddings", None) or getattr(base, "wpe", None)
-    if isinstance(position, nn.Module):
-        layers[pb.EMBEDDING_LAYER_POSITION] = EmbeddingLayer((position,))
-    if isinstance(block, nn.Module):
-        layers[pb.EMBEDDING_LAYER_ALL] = EmbeddingLayer((block,))
-    return layers
+    table = getattr(block, "position_embeddings", None) or getattr(base, "wpe", None)
+    return EmbeddingLayer((table,)) if isinstance(table, nn.Module) else None
+
+
+def block_layer(model: PreTrainedModel) -> EmbeddingLayer | None:
+    """The whole embeddings block, after its sum and normalisation; None where there is none."""
+    block = getattr(getattr(model, model.base_model_prefix, model), "embeddings", None)
+    return EmbeddingLayer((block,)) if isinstance(block, nn.Module) else None
 
 
 def layer_outputs(
@@ -56,9 +57,10 @@ def layer_outputs(
         LookupCountError: the forward pass makes fewer look-ups.
     """
     seen: list[Tensor] = []
+    length = inputs["input_ids"].shape[1]
 
     def keep(_module: nn.Module, _args: Any, output: Tensor) -> None:
-        seen.append(output.reshape(-1, output.shape[-1]))
+        seen.append(output.reshape(-1, output.shape[-1])[:length])
         if len(seen) == len(layer.shifts):
             raise _OutputsSeenError
 
@@ -74,7 +76,9 @@ def layer_outputs(
 
 @contextmanager
 def replaced_outputs(layer: EmbeddingLayer, outputs: Sequence[Tensor]) -> Iterator[None]:
-    """Within it, the layer's look-ups put out `outputs`, one after the other, whatever they are given.
+    """Within it, the layer's look-ups put out `outputs`, (B, T, d) each, one after the other.
+
+    What the model looks up beyond T stays (some pad every input to a multiple of a window).
 
     Raises:
         LookupCountError: at the end, if there were not as many look-ups as outputs.
@@ -84,7 +88,7 @@ def replaced_outputs(layer: EmbeddingLayer, outputs: Sequence[Tensor]) -> Iterat
     def replace(_module: nn.Module, _args: Any, output: Tensor) -> Tensor:
         nonlocal uses
         uses += 1
-        return outputs[uses - 1] if uses <= len(outputs) else output
+        return _replaced(output, outputs[uses - 1], layer) if uses <= len(outputs) else output
 
     with ExitStack() as hooks:
         for module in layer.modules:
@@ -92,6 +96,13 @@ def replaced_outputs(layer: EmbeddingLayer, outputs: Sequence[Tensor]) -> Iterat
         yield
     if uses != len(outputs):
         raise LookupCountError(_count_message(uses, len(outputs)))
+
+
+def _replaced(output: Tensor, by: Tensor, layer: EmbeddingLayer) -> Tensor:
+    if layer.time_first:
+        return by.transpose(0, 1)
+    rest = output[:, by.shape[1] :]
+    return torch.cat([by, rest.expand(len(by), -1, -1)], dim=1) if rest.shape[1] else by
 
 
 def _count_message(uses: int, expected: int) -> str:

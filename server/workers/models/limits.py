@@ -2,15 +2,17 @@
 
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from ligserve.server.workers.models.layers import embedding_layers
-from ligserve.v1 import explanation_pb2 as pb
+from ligserve.server.workers.models.layers import position_layer
 
 # Tokenizers without a limit of their own say a huge number.
 _NO_LIMIT = 1_000_000
 
 
 def max_tokens(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> int:
-    """Most tokens of an input, special tokens included; 0 where no limit is known."""
+    """Most tokens of an input, special tokens included; 0 where no limit is known.
+
+    Models of relative positions (T5, XLNet) have no limit of their own; their tokenizer's counts alone.
+    """
     limits = [_position_limit(network), tokenizer.model_max_length]
     known = [int(limit) for limit in limits if limit and 0 < limit < _NO_LIMIT]
     return min(known, default=0)
@@ -19,6 +21,6 @@ def max_tokens(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> 
 def _position_limit(network: PreTrainedModel) -> int:
     """The table of positions; architectures that count from their padding id on lose those before it."""
     limit = getattr(network.config, "max_position_embeddings", None) or 0
-    table = embedding_layers(network).get(pb.EMBEDDING_LAYER_POSITION)
-    padding = getattr(table, "padding_idx", None)
+    layer = position_layer(network)
+    padding = getattr(layer.modules[0], "padding_idx", None) if layer else None
     return limit if padding is None else limit - padding - 1

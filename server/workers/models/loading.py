@@ -14,10 +14,11 @@ from transformers import (
 )
 
 from ligserve.internal.v1.frames_pb2 import ModelSource
+from ligserve.server.workers.models.attention import forget_other_lengths
 from ligserve.server.workers.models.head import HEADS, SEQUENCE, Head, head_of
-from ligserve.server.workers.models.layers import embedding_layers
 from ligserve.server.workers.models.limits import max_tokens
 from ligserve.server.workers.models.loaded import LoadedModel, TextModel
+from ligserve.server.workers.models.lookups import embedding_layers
 from ligserve.server.workers.models.revision import revision_of
 
 # In place of a missing pad token id: no id equals it, so a pooler that looks for padding finds none, and
@@ -66,7 +67,7 @@ def load_model(source: ModelSource, device: str) -> LoadedModel:
         labels=() if head.unlabelled else _labels(network),
         max_tokens=max_tokens(network, tokenizer),
         parameters=frozenset(inspect.signature(network.forward).parameters),
-        layers=embedding_layers(network),
+        layers=embedding_layers(network, tokenizer),
     )
 
 
@@ -134,6 +135,7 @@ def _load_network(source: ModelSource) -> tuple[Head, PreTrainedModel]:
     if network.config.pad_token_id is None:
         network.config.pad_token_id = NO_PAD_TOKEN
     network.requires_grad_(False)
+    forget_other_lengths(network)
     return head, network.eval()
 
 
