@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export HF_HUB_DISABLE_PROGRESS_BARS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install model demo test check protos protos-current lint types bench build smoke clean
+.PHONY: help install model demo test check protos protos-current lint types matrix bench build smoke clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ types: install ## check types: mypy, strict
 	ln -sfn $(CURDIR)/server build/typing/ligserve/server
 	$(PY) -m mypy -p ligserve.server -p ligserve.client
 	$(PY) -m mypy $(shell find examples -name '*.py') $(TYPED)
+
+matrix: install ## write docs/architectures.md: every explainer tried on every architecture
+	$(PY) -m tests.matrix
 
 bench: install model ## measure against transformers-interpret and captum; writes build/bench.md
 	$(PY) -m benchmarks --model $(MODEL) --report build/bench.md

@@ -16,7 +16,7 @@ from ligserve.server.workers.explainers.text_input import SourceText
 from ligserve.server.workers.models.attention import attention_depends_on_length
 from ligserve.server.workers.models.head import SPAN
 from ligserve.server.workers.models.indexes import checked_indexes
-from ligserve.server.workers.models.layers import EmbeddingLayer
+from ligserve.server.workers.models.layers import EmbeddingLayer, LookupCountError
 from ligserve.server.workers.models.loaded import LoadedModel, RowInputs, TextModel
 from ligserve.server.workers.probe_requests import PROBE_REQUESTS
 from ligserve.v1 import explanation_pb2 as pb
@@ -55,6 +55,8 @@ def _refusal(model: LoadedModel, explainer: str, convention: "pb.Convention.Valu
             return _wrong_ends(spec, same_inputs=convention == pb.CONVENTION_FAITHFUL)
     except ServeError as error:
         return error.message
+    except LookupCountError as error:
+        return str(error)
     except Exception as error:  # whatever a model's code raises
         return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
 

@@ -4,11 +4,18 @@ Every claim of an answer is checked against plain torch in this process.
 """
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, BatchEncoding, PreTrainedModel
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BatchEncoding,
+    BigBirdModel,
+    PreTrainedModel,
+)
 
 from benchmarks.texts import LONG, ODD, SHORT
 from ligserve.client import Client, Explanation, SequenceClassification
@@ -65,7 +72,7 @@ class Plain:
     def _run(self, encoded: BatchEncoding) -> Tensor:
         if self.model.config.model_type == "big_bird":
             # A fresh model's attention: the first short text changes it for good.
-            self.model.bert.set_attention_type(self.model.config.attention_type)
+            cast(BigBirdModel, self.model.bert).set_attention_type(self.model.config.attention_type)
         with torch.no_grad():
             return self.model(**encoded).logits[0]
 

@@ -1,0 +1,109 @@
+"""The explainers that the matrix tries on every architecture: one entry each."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers_interpret as library
+from torch import Tensor
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+
+from ligserve import client
+from ligserve.client import Task
+from tests.conftest import NLI_LABELS
+from tests.parity.library import library_explainer
+from tests.zoo import ARCHITECTURES, build_model
+
+# Without punctuation: LIBRARY and FAITHFUL differ in how a text is cleaned, which would hide the rest.
+TEXT, SECOND = "The film was long and not funny my parents hated it", "a great movie"
+LABELS = ("movie", "phone battery", "soup")
+TEMPLATE = "this text is about {} ."
+
+
+@dataclass(frozen=True)
+class Column:
+    """An explainer, and how its answers are checked.
+
+    Attributes:
+        title: heading of its columns in the table.
+        explainer: name of its field in ExplainRequest.
+        task: what is asked in FAITHFUL.
+        probabilities: from a model's directory to what FAITHFUL must predict: the plain model's.
+        drop_in: the client's class that stands in for the library's.
+        library: from a model's directory to the library's explainer.
+        arguments: what both are called with.
+        architectures: the rows that it has.
+        build: writes a row's model into a directory.
+        output: what FAITHFUL explains where that is another function than the library's; empty: the same.
+    """
+
+    title: str
+    explainer: str
+    task: Task
+    probabilities: Callable[[Path], Tensor]
+    drop_in: Any
+    library: Callable[[Path], Any]
+    arguments: tuple[Any, ...]
+    architectures: Mapping[str, Any] = field(default_factory=lambda: ARCHITECTURES)
+    build: Callable[[Any, Path], Path] = lambda row, directory: build_model(row, directory, labels=NLI_LABELS)
+    output: str = ""
+
+
+def _logits(directory: Path, *texts: str) -> Tensor:
+    torch.set_num_threads(1)
+    model = AutoModelForSequenceClassification.from_pretrained(directory).eval()
+    with torch.no_grad():
+        logits: Tensor = model(**AutoTokenizer.from_pretrained(directory)(*texts, return_tensors="pt")).logits
+    return logits[0]
+
+
+def _zero_shot(directory: Path) -> Tensor:
+    classify = pipeline("zero-shot-classification", model=str(directory), device="cpu")
+    found = classify(TEXT, list(LABELS), hypothesis_template=TEMPLATE, multi_label=True)
+    scores = dict(zip(found["labels"], found["scores"], strict=True))
+    return torch.tensor([scores[label] for label in LABELS])
+
+
+COLUMNS = (
+    Column(
+        title="one text",
+        explainer="sequence_classification",
+        task=client.SequenceClassification(TEXT),
+        probabilities=lambda directory: _logits(directory, TEXT).softmax(dim=0),
+        drop_in=client.SequenceClassificationExplainer,
+        library=lambda directory: library_explainer(library.SequenceClassificationExplainer, directory),
+        arguments=(TEXT,),
+    ),
+    Column(
+        title="pairs",
+        explainer="pairwise_sequence_classification",
+        task=client.PairwiseSequenceClassification(TEXT, SECOND),
+        probabilities=lambda directory: _logits(directory, TEXT, SECOND).softmax(dim=0),
+        drop_in=client.PairwiseSequenceClassificationExplainer,
+        library=lambda directory: library_explainer(
+            library.PairwiseSequenceClassificationExplainer, directory
+        ),
+        arguments=(TEXT, SECOND),
+    ),
+    Column(
+        title="multi-label",
+        explainer="multi_label_classification",
+        task=client.MultiLabelClassification(TEXT),
+        probabilities=lambda directory: _logits(directory, TEXT).sigmoid(),
+        drop_in=client.MultiLabelClassificationExplainer,
+        library=lambda directory: library_explainer(library.MultiLabelClassificationExplainer, directory),
+        arguments=(TEXT,),
+    ),
+    Column(
+        title="zero-shot",
+        explainer="zero_shot_classification",
+        task=client.ZeroShotClassification(TEXT, LABELS, TEMPLATE, multi_label=True),
+        probabilities=_zero_shot,
+        drop_in=client.ZeroShotClassificationExplainer,
+        library=lambda directory: library_explainer(library.ZeroShotClassificationExplainer, directory),
+        arguments=(TEXT, list(LABELS)),
+        output="output",
+    ),
+)
