@@ -128,7 +128,7 @@ class ZeroShotClassification:
         labels: the candidate labels.
         hypothesis_template: the hypothesis with one "{}" for the label; None: the server's default.
         include_hypothesis: return scores of the hypothesis' tokens too.
-        multi_label: judge each label by itself.
+        multi_label: judge each label by itself, rather than by a softmax over all labels.
     """
 
     text: str

@@ -38,17 +38,9 @@ def refuse_unbuilt(request: service_pb.ExplainRequest) -> None:
     explainer = request.WhichOneof("explainer")
     if explainer is not None and explainer not in _BUILT_EXPLAINERS:
         raise UnimplementedError(explainer)
-    if explainer == "zero_shot_classification" and _couples_labels(request):
-        raise UnimplementedError("zero_shot_classification.multi_label = false in FAITHFUL")
     policy = request.options.long_input.WhichOneof("policy")
     if policy in ("window", "truncate") and explainer not in _TAKE_LONG_INPUTS:
         raise UnimplementedError(f"options.long_input.{policy} of {explainer}")
     for part, asks_for in _UNBUILT_OPTIONS.items():
         if asks_for(request.options):
             raise UnimplementedError(part)
-
-
-def _couples_labels(request: service_pb.ExplainRequest) -> bool:
-    """A softmax over the labels makes each label's output depend on every other label's path."""
-    library = request.options.convention == pb.CONVENTION_LIBRARY
-    return not library and not request.zero_shot_classification.multi_label

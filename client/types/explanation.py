@@ -11,7 +11,14 @@ from ligserve.client.types.cost import Cost, Worker
 from ligserve.client.types.document import DocumentWindow
 from ligserve.client.types.entities import LabelledSpan, SpanMaker
 from ligserve.client.types.enums import AnswerEnd, Combine, Convention, Level, choice
-from ligserve.client.types.inputs import Answer, ImageShape, Prediction, ServerWarning, Token
+from ligserve.client.types.inputs import (
+    Answer,
+    ImageShape,
+    Prediction,
+    ServerWarning,
+    Token,
+    with_own_segments,
+)
 from ligserve.client.types.passages import parts_of
 from ligserve.client.types.records import plain_explanation, records
 from ligserve.client.types.targets import TargetExplanation
@@ -76,12 +83,15 @@ class Explanation:
     def tokens_of(self, target: int = 0) -> tuple[Token, ...]:
         """The tokens that a target has scores for: all, or those of the window that it is about.
 
+        Where the labels of zero-shot classification compete, segment 0 is the text and each hypothesis has a
+        segment of its own, so that words of the text add up over the windows and those of hypotheses do not.
+
         Raises:
             IndexError: there is no such target.
         """
         window = self.targets[target].target.window
         if window is None or self.windows:
-            return self.tokens
+            return with_own_segments(self.tokens) if self.hypotheses else self.tokens
         return tuple(t for t in self.tokens if t.window == window)
 
     def token_target(self, token: int) -> int:
@@ -122,7 +132,7 @@ class Explanation:
         """
         window = self.targets[target].target.window
         if window is None or self.windows:
-            return self.texts
+            return self.texts + self.hypotheses
         return self.texts + self.hypotheses[window : window + 1]
 
     def words(self, target: int | LabelledSpan = 0) -> tuple[Word, ...]:

@@ -10,6 +10,7 @@ from ligserve.server.workers.engine.path import PathCost
 from ligserve.server.workers.explainers import Explained, Plan
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.part import Part
+from ligserve.server.workers.quadrature import LockStepRule
 from ligserve.v1 import explanation_pb2
 from ligserve.v1 import explanation_service_pb2 as pb
 
@@ -29,11 +30,16 @@ def header(request_id: str, plan: Plan, parts: Sequence[Part]) -> pb.Header:
         convention=plan.convention,
         windows=[_window(part) for part in parts],
         window_count=len(parts),
-        targets=[each.target for part in parts for each in part.explained],
+        targets=[each.target for each in _explained(parts)],
         warnings=plan.warnings,
     )
     header.MergeFrom(plan.outcome([part.logits for part in parts if part.logits is not None]))
     return header
+
+
+def _explained(parts: Sequence[Part]) -> list[Explained]:
+    """Every target once."""
+    return [each for part in parts if part.plan.tells_targets for each in part.explained]
 
 
 def _window(part: Part) -> pb.Window:
@@ -69,10 +75,9 @@ def estimates(part: Part) -> Iterator[pb.Estimate]:
 
 def summary(plan: Plan, parts: Sequence[Part], worker: WorkerIdentity, seconds: float) -> pb.Summary:
     """What was reached and what it cost; `seconds` since the worker took the request."""
-    targets = [target for part in parts for target in _target_summaries(part)]
-    explained = [each for part in parts for each in part.explained]
+    targets = [target for part in parts if part.plan.tells_targets for target in _target_summaries(part)]
     costs = [part.path.cost for part in parts]
-    return summary_of(plan, explained, targets, costs, worker, seconds)
+    return summary_of(plan, _explained(parts), targets, costs, worker, seconds)
 
 
 def summary_of(
@@ -112,10 +117,11 @@ def _cost(costs: Sequence[PathCost], seconds: float) -> pb.Cost:
 def _target_summaries(part: Part) -> Iterator[pb.TargetSummary]:
     if not part.explained:
         return
-    estimate = part.path.rule.estimate()
+    rule = part.path.rule
+    estimate = rule.whole.estimate() if isinstance(rule, LockStepRule) else rule.estimate()
     if estimate is None:
         raise RuntimeError("a path finished without an estimate")
-    reasons = part.path.rule.stop_reasons()
+    reasons = rule.stop_reasons()
     for row, (target, reason) in enumerate(zip(part.targets, reasons, strict=True)):
         cut = part.path.cut_by_deadline and reason != pb.STOP_REASON_TOLERANCE
         summary = pb.TargetSummary(

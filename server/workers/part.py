@@ -84,7 +84,7 @@ class Part:
         self.logits = logits
         self.explained = self.plan.explained(logits)
         self._job.part_predicted()
-        return [each.output for each in self.explained]
+        return self.plan.outputs or [each.output for each in self.explained]
 
     def points_done(self, path: Path) -> None:
         """Pass it on."""

@@ -141,19 +141,16 @@ def test_everything_wrong_is_told_at_once(client: Client) -> None:
 
 
 def test_an_unknown_model_is_not_found_and_the_others_are_named(live: LiveServer) -> None:
-    for call in refusals(live, request(model="bart")):
+    for call in refusals(live, request(model="nope")):
         assert call.code() is grpc.StatusCode.NOT_FOUND
         info = detail(call, error_details_pb2.ResourceInfo)
-        assert (info.resource_type, info.resource_name) == ("model", "bart")
+        assert (info.resource_type, info.resource_name) == ("model", "nope")
         assert "sentiment" in info.description
     with Client(live.address) as client, pytest.raises(ModelNotFoundError, match="sentiment"):
-        client.model("bart")
+        client.model("nope")
 
 
 UNBUILT = {
-    "zero_shot_classification.multi_label = false in FAITHFUL": explaining(
-        "zero_shot_classification", text="a", labels=["b"]
-    ),
     "image_classification": explaining("image_classification", image=b"a"),
     "options.baselines.reference_text": request(baselines=[{"reference_text": "a"}]),
     "more than one of options.baselines": request(baselines=[{"pad_token": {}}, {"mask_token": {}}]),

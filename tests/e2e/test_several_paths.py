@@ -13,7 +13,6 @@ from ligserve.client import (
     MultiLabelClassification,
     PairwiseSequenceClassification,
     Task,
-    UnimplementedError,
     ZeroShotClassification,
 )
 from ligserve.client.types.events import EstimateEvent, HeaderEvent, ProgressEvent, SummaryEvent
@@ -22,6 +21,7 @@ TEXT = "The film was long, loud and not funny at all; my parents hated it (so di
 # Hypotheses of unequal length, so that paths end at different times.
 LABELS = ("movie", "a phone whose battery dies before noon, never again", "soup", "bank")
 ZERO_SHOT = ZeroShotClassification(TEXT, LABELS, multi_label=True)
+COMPETING = ZeroShotClassification(TEXT, LABELS)
 
 
 @pytest.mark.parametrize("options", [{"tolerance": 0.002}, {"n_steps": 20}, {"convention": "library"}])
@@ -29,10 +29,11 @@ ZERO_SHOT = ZeroShotClassification(TEXT, LABELS, multi_label=True)
     ("model", "task"),
     [
         ("bert-nli", ZERO_SHOT),
+        ("bert-nli", COMPETING),
         ("bert", MultiLabelClassification(TEXT)),
         ("bert", PairwiseSequenceClassification(TEXT, "never", targets=[0, 2])),
     ],
-    ids=["zero-shot", "multi-label", "pairwise"],
+    ids=["zero-shot", "competing", "multi-label", "pairwise"],
 )
 def test_the_stream_is_the_unary_answer_bit_for_bit(
     client: Client, model: str, task: Task, options: dict[str, Any]
@@ -128,7 +129,6 @@ def test_bad_input_is_told_with_its_field(client: Client, task: Task, field: str
             FailedPreconditionError,
             "EXPLAINER_UNSUPPORTED",
         ),
-        ("bert-nli", ZeroShotClassification("a", ["b"]), "faithful", UnimplementedError, "NOT_BUILT_YET"),
     ],
 )
 def test_what_a_model_cannot_do_is_refused(

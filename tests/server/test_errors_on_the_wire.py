@@ -67,10 +67,6 @@ async def test_unknown_model_tells_which_there_are(front: Front) -> None:
     ("fields", "part"),
     [
         (
-            {"zero_shot_classification": {"text": "t", "labels": ["l"]}},
-            "zero_shot_classification.multi_label = false in FAITHFUL",
-        ),
-        (
             {"sequence_classification": {"text": "t"}, "options": {"baselines": [{"reference_text": "r"}]}},
             "options.baselines.reference_text",
         ),

@@ -41,7 +41,8 @@ class Integrand:
 
 
 def integrate(rule: QuadratureRule, integrand: Integrand) -> PathEstimate:
-    due = rule.start()
+    due: list[float] | None = rule.start()
+    assert due is not None
     assert due[0] == 1.0
     while due:
         for alpha in due:

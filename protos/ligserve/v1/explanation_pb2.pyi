@@ -333,9 +333,11 @@ class ZeroShotClassification(_message.Message):
     since all scores together add up; segments tell them apart. Default: false.
     """
     multi_label: _builtins.bool
-    """Judge each label by itself (entailment against contradiction) rather than by a softmax over all
-    labels. No effect in the LIBRARY convention, which explains entailment among all the model's
-    classes, label by label. Default: false.
+    """Judge each label by itself (entailment against contradiction) rather than by a softmax over the
+    entailment logits of all labels. In the softmax the labels compete, and each one's output depends
+    on the tokens of every label's window: at most 131072 scores, that is labels times the tokens of all
+    windows. A single label is always judged by itself. No effect in the LIBRARY convention, which
+    explains entailment among all the model's classes, label by label. Default: false.
     """
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

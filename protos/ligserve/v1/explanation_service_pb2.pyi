@@ -702,8 +702,10 @@ class Target(_message.Message):
     token: _builtins.int
     """Position of the token whose label is explained, for token classification."""
     window: _builtins.int
-    """The only window that this target is about, for zero-shot classification and for the largest window of
-    a long text (AGGREGATE_MAX). Unset: it is about every window.
+    """The only window that this target is about, for zero-shot classification with labels that are
+    judged by themselves and for the largest window of a long text (AGGREGATE_MAX). Unset: it is about
+    every window, as where labels compete; a token of the text contributes the sum of its scores in the
+    windows then.
     """
     runner_up_gap: _builtins.float
     """For AGGREGATE_MAX: by how much the output of the next largest window is less, same units."""
@@ -807,16 +809,17 @@ class Estimate(_message.Message):
     and with its share. It bounds the sum, not single scores.
     """
     points: _builtins.int
-    """Points used so far."""
+    """Points used so far, in all windows of a target whose labels compete."""
     round: _builtins.int
     """Round of refinement, from 1."""
     final: _builtins.bool
     """Whether these scores will not change any more."""
     @_builtins.property
     def scores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Raw score of each token, in units of the target's output space. They add up to about
-        f(input) - f(baseline); of a long text over all windows, since the window's share is in them: a token's
-        score in the document is the sum of its scores in the windows. At most 256 in a streamed message.
+        """Raw score of each token, in units of the target's output space. Over all windows that the target
+        is about they add up to about f(input) - f(baseline); of a long text the window's share is in them.
+        A token that is in several windows contributes the sum of its scores there. At most 256 in a
+        streamed message.
         """
 
     @_builtins.property

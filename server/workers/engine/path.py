@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.spec import Ends, PathSpec
-from ligserve.server.workers.quadrature import NodeValue, QuadratureRule
+from ligserve.server.workers.quadrature import LockStepRule, NodeValue, QuadratureRule
 
 
 class PathListener(Protocol):
@@ -91,7 +91,10 @@ class Path:
         self._due = rule.start()
         self._planned = len(self._due)
         self._missing = set(self._due)
+        self._waits = False
         self._cancelled = False
+        if isinstance(rule, LockStepRule):
+            rule.resume = self._start_round
 
     @property
     def ends(self) -> Sequence[Ends]:
@@ -135,7 +138,14 @@ class Path:
             self._close_round()
 
     def _close_round(self) -> None:
-        self._due = self.rule.advance()
+        due = self.rule.advance()
+        self._waits = due is None
+        if due is not None:
+            self._start_round(due)
+
+    def _start_round(self, due: list[float]) -> None:
+        self._waits = False
+        self._due = due
         self._planned += len(self._due)
         self._missing = set(self._due)
         if self._due:
@@ -149,8 +159,8 @@ class Path:
 
     @property
     def finished(self) -> bool:
-        """Whether no point is left."""
-        return not self._missing
+        """Whether no point is left, nor any to come."""
+        return not self._missing and not self._waits
 
     def skip(self) -> None:
         """Nothing is explained: no point is computed."""
@@ -164,4 +174,5 @@ class Path:
         self.cut_by_deadline = True
         self._due = []
         self._missing = set()
+        self._waits = False
         self._finish()

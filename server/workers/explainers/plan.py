@@ -1,7 +1,7 @@
 """What an explainer makes of a request before the engine starts."""
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from torch import Tensor
@@ -9,7 +9,7 @@ from torch import Tensor
 from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.models.loaded import LoadedModel
-from ligserve.server.workers.quadrature import QuadratureRule
+from ligserve.server.workers.quadrature import LockStepRule, QuadratureRule
 from ligserve.server.workers.quadrature.rule import Floats
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
 
@@ -40,6 +40,8 @@ class PathPlan:
         explained: from the input's logits, (C,) or (T, C), to what is explained.
         first_target: number of its first target, as the header counts them.
         hypothesis: for zero-shot classification, the second text, which the caller did not send.
+        outputs: what is computed where that is not what is explained; empty: the outputs that are explained.
+        tells_targets: whether header and summary have the targets from this path, not from another one.
     """
 
     spec: PathSpec
@@ -48,6 +50,12 @@ class PathPlan:
     explained: Callable[[Tensor], Sequence[Explained]]
     first_target: int = 0
     hypothesis: str = ""
+    outputs: Sequence[Output] = ()
+    tells_targets: bool = True
+
+    def in_lock_step(self, rule: LockStepRule, output: Output) -> "PathPlan":
+        """The same path, one of several whose targets depend on all of them; the first tells the targets."""
+        return replace(self, rule=rule, outputs=(output,), tells_targets=rule.is_first)
 
 
 class DocumentTargets(Protocol):

@@ -1,12 +1,16 @@
 """Quadrature rules along a path, fixed and adaptive."""
 
 from ligserve.server.workers.quadrature.fixed import FixedRule, gauss_legendre, midpoint
+from ligserve.server.workers.quadrature.lockstep import Coupling, LockStep, LockStepRule
 from ligserve.server.workers.quadrature.rule import NodeValue, PathEstimate, QuadratureRule
 from ligserve.server.workers.quadrature.simpson import AdaptiveSimpson
 
 __all__ = [
     "AdaptiveSimpson",
+    "Coupling",
     "FixedRule",
+    "LockStep",
+    "LockStepRule",
     "NodeValue",
     "PathEstimate",
     "QuadratureRule",

@@ -70,8 +70,11 @@ class QuadratureRule(Protocol):
         """Take the value of one point."""
         ...
 
-    def advance(self) -> list[float]:
-        """Close a round: the next round's alphas, none when the work is done."""
+    def advance(self) -> list[float] | None:
+        """Close a round: the next round's alphas, none when the work is done.
+
+        None (rather than an empty list) where the round stays open until other paths are done with it.
+        """
         ...
 
     def estimate(self) -> PathEstimate | None:

@@ -1,0 +1,134 @@
+"""One quadrature rule over several paths that move together, for functions of all their outputs.
+
+A target f depends on the outputs z_1 ... z_L of L paths at the same alpha, so its integrand for a token of
+path j is df/dz_j times that token's integrand for z_j: one backward pass for each path, however many targets
+there are.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ligserve.server.workers.quadrature.rule import Floats, NodeValue, PathEstimate, QuadratureRule
+from ligserve.v1 import explanation_service_pb2 as pb
+
+# From the paths' outputs, (L,), to the targets' values, (K,), and their derivatives by the outputs, (K, L).
+Coupling = Callable[[Floats], tuple[Floats, Floats]]
+
+
+class LockStep:
+    """A rule whose nodes are put together from the nodes of L paths, each with an output of its own.
+
+    Args:
+        rule: integrates the K targets over the tokens of all paths, one path after the other.
+        coupling: from the paths' outputs to the targets.
+        lengths: number of tokens of each path.
+
+    Attributes:
+        members: the rules to give to the paths, in order.
+    """
+
+    def __init__(self, rule: QuadratureRule, coupling: Coupling, lengths: Sequence[int]) -> None:
+        self._rule = rule
+        self._coupling = coupling
+        self._lengths = list(lengths)
+        self._first = rule.start()
+        self._waiting: dict[float, dict[int, NodeValue]] = {}
+        self._closed: set[int] = set()
+        self.members = [LockStepRule(self, number) for number in range(len(lengths))]
+
+    def start(self) -> list[float]:
+        """The first round's alphas, the same for every path."""
+        return list(self._first)
+
+    def add(self, number: int, alpha: float, value: NodeValue) -> None:
+        """Take the value of a path's point; the last path's completes the node."""
+        values = self._waiting.setdefault(alpha, {})
+        values[number] = value
+        if len(values) == len(self.members):
+            del self._waiting[alpha]
+            self._rule.add(alpha, self._joined([values[each] for each in range(len(self.members))]))
+
+    def advance(self, number: int) -> list[float] | None:
+        """Close the round when the last path is done with it; None for those before."""
+        self._closed.add(number)
+        if len(self._closed) < len(self.members):
+            return None
+        self._closed.clear()
+        due = self._rule.advance()
+        if due is None:
+            raise RuntimeError("a rule in lock-step waits for paths of its own")
+        for each in self.members:
+            if each is not self.members[number]:
+                each.resume(list(due))
+        return due
+
+    def estimate(self) -> PathEstimate | None:
+        """The attributions of all targets over the tokens of all paths; a point is a row of one path."""
+        whole = self._rule.estimate()
+        return whole and replace(whole, points=whole.points * len(self.members))
+
+    def estimate_of(self, number: int) -> PathEstimate | None:
+        """The attributions over the tokens of one path; the values and bounds are those of the whole."""
+        whole = self.estimate()
+        if whole is None:
+            return None
+        start = sum(self._lengths[:number])
+        own = slice(start, start + self._lengths[number])
+        errors = None if whole.score_errors is None else whole.score_errors[:, own]
+        return replace(whole, scores=whole.scores[:, own], score_errors=errors)
+
+    def stop_reasons(self) -> list["pb.StopReason.ValueType"]:
+        """Why each target's work ended."""
+        return self._rule.stop_reasons()
+
+    def _joined(self, values: Sequence[NodeValue]) -> NodeValue:
+        outputs = np.concatenate([value.f for value in values])
+        f, slopes = self._coupling(outputs)
+        token_sums = np.concatenate([value.token_sums[0] for value in values])
+        noise = np.abs(slopes) @ np.concatenate([value.noise for value in values])
+        return NodeValue(f, np.repeat(slopes, self._lengths, axis=1) * token_sums, noise)
+
+
+class LockStepRule:
+    """A path's view of the rule (a QuadratureRule); the path explains one output.
+
+    Attributes:
+        whole: the rule of all paths.
+        resume: takes the alphas of a round that another path has closed; the path sets it.
+    """
+
+    def __init__(self, whole: LockStep, number: int) -> None:
+        self.whole = whole
+        self.resume: Callable[[list[float]], None] = _nobody
+        self._number = number
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the first path's."""
+        return self._number == 0
+
+    def start(self) -> list[float]:
+        """The first round's alphas."""
+        return self.whole.start()
+
+    def add(self, alpha: float, value: NodeValue) -> None:
+        """Take the value of one of the path's points."""
+        self.whole.add(self._number, alpha, value)
+
+    def advance(self) -> list[float] | None:
+        """The next round's alphas, or None until the other paths are done with this one."""
+        return self.whole.advance(self._number)
+
+    def estimate(self) -> PathEstimate | None:
+        """The attributions of all targets over this path's tokens."""
+        return self.whole.estimate_of(self._number)
+
+    def stop_reasons(self) -> list["pb.StopReason.ValueType"]:
+        """Why each target's work ended."""
+        return self.whole.stop_reasons()
+
+
+def _nobody(_alphas: list[float]) -> None:
+    raise RuntimeError("a rule in lock-step was given to no path")

@@ -1,0 +1,103 @@
+"""Several paths under one rule: rounds close when the last path is done, scores stay with their path."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ligserve.server.workers.quadrature import AdaptiveSimpson, LockStep, LockStepRule, NodeValue
+from ligserve.server.workers.quadrature.rule import PathEstimate
+
+Array = NDArray[np.float64]
+NOISE = np.array([1e-9])
+
+# Outputs of three paths of 1, 2 and 3 tokens, as polynomials of alpha: coefficients of each token.
+TOKENS = [np.array([[3.0, -1.0]]), np.array([[2.0, 0.0], [-1.0, 4.0]]), np.array([[1.0, 1.0]] * 3)]
+
+
+def node(number: int, alpha: float) -> NodeValue:
+    """z(alpha) is the sum over the tokens of c1 alpha + c2 alpha^2; the token sums are its derivatives."""
+    first, second = TOKENS[number].T
+    sums = first + 2 * second * alpha
+    return NodeValue(np.array([(first * alpha + second * alpha**2).sum()]), sums[None], NOISE)
+
+
+def product(z: Array) -> tuple[Array, Array]:
+    """Two targets: z1 z2 z3, and z1 - z3."""
+    values = np.array([z.prod(), z[0] - z[2]])
+    slopes = np.array([[z[1] * z[2], z[0] * z[2], z[0] * z[1]], [1.0, 0.0, -1.0]])
+    return values, slopes
+
+
+class Paths:
+    """What the engine does with the members' rules, in any order."""
+
+    def __init__(self, rule: AdaptiveSimpson) -> None:
+        self.whole = LockStep(rule, product, [len(tokens) for tokens in TOKENS])
+        self.due: dict[int, list[float]] = {}
+        self.closed: list[int] = []
+        for number, member in enumerate(self.whole.members):
+            self.due[number] = member.start()
+            member.resume = self._resumed(number)
+
+    def run(self, order: list[int]) -> PathEstimate:
+        while any(self.due.values()):
+            for number in order:
+                self._round(number, self.whole.members[number])
+        estimate = self.whole.estimate()
+        assert estimate is not None
+        return estimate
+
+    def _round(self, number: int, member: LockStepRule) -> None:
+        for alpha in self.due[number]:
+            member.add(alpha, node(number, alpha))
+        self.due[number] = []
+        due = member.advance()
+        self.closed.append(number)
+        if due is not None:
+            self.due[number] = due
+
+    def _resumed(self, number: int):  # type: ignore[no-untyped-def]
+        def resume(due: list[float]) -> None:
+            self.due[number] = due
+
+        return resume
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]])
+def test_scores_add_up_over_all_paths(order: list[int]) -> None:
+    paths = Paths(AdaptiveSimpson(1e-6, 4096))
+    estimate = paths.run(order)
+    z = np.array([node(number, 1.0).f[0] for number in range(3)])
+    values, _ = product(z)
+    assert estimate.f_input == pytest.approx(values)
+    assert estimate.f_baseline == pytest.approx([0.0, 0.0])
+    assert estimate.scores.sum(axis=1) == pytest.approx(values, abs=1e-5)
+    assert estimate.scores.shape == (2, 6)
+    assert estimate.scores[1, 1:3] == pytest.approx([0.0, 0.0]), "z1 - z3 has nothing of the second path"
+    assert paths.closed[:3] == order, "every path closes a round, whoever is last"
+
+
+def test_each_path_sees_its_own_tokens_and_the_values_of_the_whole() -> None:
+    paths = Paths(AdaptiveSimpson(1e-6, 4096))
+    whole = paths.run([0, 1, 2])
+    parts = [member.estimate() for member in paths.whole.members]
+    assert [part.scores.shape for part in parts if part] == [(2, 1), (2, 2), (2, 3)]
+    assert np.concatenate([part.scores for part in parts if part], axis=1) == pytest.approx(whole.scores)
+    for part in parts:
+        assert part is not None
+        assert part.score_errors is not None
+        assert part.score_errors.shape == part.scores.shape
+        assert part.f_input == pytest.approx(whole.f_input)
+        assert part.points == whole.points
+    assert whole.points % 3 == 0, "a point is a row of one path"
+
+
+def test_a_round_stays_open_until_the_last_path_is_done() -> None:
+    whole = LockStep(AdaptiveSimpson(1e-3, 4096), product, [1, 2, 3])
+    for number, member in enumerate(whole.members):
+        member.resume = lambda due: None
+        for alpha in member.start():
+            member.add(alpha, node(number, alpha))
+        due = member.advance()
+        assert (due is None) == (number < 2)
+        assert (whole.estimate() is None) == (number < 2)
