@@ -1,25 +1,20 @@
 """What each explainer does on each architecture: tried over a real wire, and beside the library."""
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from ligserve.client import Client, Convention, Explanation
-from tests.matrix.columns import Column
-from tests.matrix.differences import differing_inputs
+from tests.matrix.columns import Column, Question, Scores
 from tests.parity.library import TOLERANCE
 
 PROBABILITY_TOLERANCE = 1e-6
 # What is asked of the adaptive rule, relative to max(|df|, sum |scores|).
 RELATIVE_TOLERANCE = 0.01
-
-Scores = list[list[tuple[str, float]]]
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,8 @@ class Trial:
 
     def cell(self) -> Cell:
         """Ask in both conventions, and ask the library."""
-        self._check_faithful()
+        for question in self.column.questions:
+            self._check_faithful(question)
         refused = self._refusal()
         if refused:
             assert self._failure, f"{self.served}: LIBRARY is refused ({refused}), but the library answers"
@@ -65,18 +61,17 @@ class Trial:
         assert not self._failure, f"{self.served}: LIBRARY is served, but the library: {self._failure}"
         self._check_equal()
         others = (self.column.output,) if self.column.output else ()
-        return Cell((*others, *differing_inputs(self.directory, self.column.task)), "", "")
+        return Cell((*others, *self.column.differing(self.directory, self.column.questions[0].task)), "", "")
 
-    def _check_faithful(self) -> None:
+    def _check_faithful(self, question: Question) -> None:
         """The plain model's probabilities, and scores that add up to what they explain."""
         # Log-odds, since random weights may be so sure that no probability is left to explain.
         answer = self.client.explain(
-            self.served, self.column.task, tolerance=RELATIVE_TOLERANCE, output_space="log_odds"
+            self.served, question.task, tolerance=RELATIVE_TOLERANCE, output_space="log_odds"
         )
         assert answer.convention is Convention.FAITHFUL
-        assert answer.prediction is not None
-        found = torch.tensor(answer.prediction.probabilities, dtype=torch.float64)
-        expected = self.column.probabilities(self.directory).double()
+        found = torch.tensor(question.found(answer), dtype=torch.float64)
+        expected = question.probabilities(self.directory).double()
         assert (found - expected).abs().max() <= PROBABILITY_TOLERANCE
         assert_adds_up(answer)
 
@@ -95,7 +90,7 @@ class Trial:
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
-                scores = as_lists(self.column.library(self.directory)(*self.column.arguments))
+                scores = self.column.scores(self.column.library(self.directory)(*self.column.arguments))
         except Exception as error:  # whatever it raises
             return type(error).__name__
         return scores if np.isfinite([score for each in scores for _, score in each]).all() else "NaN"
@@ -107,7 +102,7 @@ class Trial:
     def _check_equal(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            ours = as_lists(self.column.drop_in(self.client, self.served)(*self.column.arguments))
+            ours = self.column.scores(self.column.drop_in(self.client, self.served)(*self.column.arguments))
         assert not isinstance(self._library, str)
         assert [[token for token, _ in each] for each in ours] == [
             [token for token, _ in each] for each in self._library
@@ -121,7 +116,7 @@ class Trial:
         explainer = self.column.drop_in(self.client, self.served)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            scores = as_lists(explainer(*self.column.arguments))
+            scores = self.column.scores(explainer(*self.column.arguments))
         assert any("faithful convention" in str(warning.message) for warning in caught)
         assert explainer.explanation.convention is Convention.FAITHFUL
         assert np.isfinite([score for each in scores for _, score in each]).all()
@@ -136,8 +131,3 @@ def assert_adds_up(answer: Explanation) -> None:
         assert abs(sum(target.scores) - change) <= target.error_bound
         noise = 1e-5 * max(1.0, abs(target.f_input), abs(target.f_baseline))
         assert target.error_bound <= max(RELATIVE_TOLERANCE * scale * (1 + 1e-6), noise)
-
-
-def as_lists(answer: Any) -> Scores:
-    """The lists of tokens and scores in an explainer's answer, whether it is one or has a name for each."""
-    return list(answer.values()) if isinstance(answer, Mapping) else [answer]

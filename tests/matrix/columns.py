@@ -1,6 +1,6 @@
 """The explainers that the matrix tries on every architecture: one entry each."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from ligserve import client
-from ligserve.client import Task
+from ligserve.client import Explanation, Task
 from tests.conftest import NLI_LABELS
+from tests.matrix.differences import differing_inputs
 from tests.parity.library import library_explainer
 from tests.zoo import ARCHITECTURES, build_model
 
@@ -22,6 +23,35 @@ LABELS = ("movie", "phone battery", "soup")
 TEMPLATE = "this text is about {} ."
 
 
+Scores = list[list[tuple[str, float]]]
+
+
+def predicted(answer: Explanation) -> Sequence[float]:
+    """The probabilities of an answer with one prediction."""
+    assert answer.prediction is not None
+    return answer.prediction.probabilities
+
+
+def as_lists(answer: Any) -> Scores:
+    """The lists of tokens and scores in an explainer's answer, whether it is one or has a name for each."""
+    return list(answer.values()) if isinstance(answer, Mapping) else [answer]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked in FAITHFUL.
+
+    Attributes:
+        task: the question.
+        probabilities: from a model's directory to what must be predicted: what the plain model gives.
+        found: from an answer to what was predicted.
+    """
+
+    task: Task
+    probabilities: Callable[[Path], Tensor]
+    found: Callable[[Explanation], Sequence[float]] = predicted
+
+
 @dataclass(frozen=True)
 class Column:
     """An explainer, and how its answers are checked.
@@ -29,25 +59,27 @@ class Column:
     Attributes:
         title: heading of its columns in the table.
         explainer: name of its field in ExplainRequest.
-        task: what is asked in FAITHFUL.
-        probabilities: from a model's directory to what FAITHFUL must predict: the plain model's.
+        questions: what is asked in FAITHFUL; the first is the library's question too.
         drop_in: the client's class that stands in for the library's.
         library: from a model's directory to the library's explainer.
         arguments: what both are called with.
+        scores: from what either returns to lists that can be compared.
         architectures: the rows that it has.
         build: writes a row's model into a directory.
+        differing: from a model's directory and a question to what differs in the inputs of the conventions.
         output: what FAITHFUL explains where that is another function than the library's; empty: the same.
     """
 
     title: str
     explainer: str
-    task: Task
-    probabilities: Callable[[Path], Tensor]
+    questions: tuple[Question, ...]
     drop_in: Any
     library: Callable[[Path], Any]
     arguments: tuple[Any, ...]
+    scores: Callable[[Any], Scores] = as_lists
     architectures: Mapping[str, Any] = field(default_factory=lambda: ARCHITECTURES)
     build: Callable[[Any, Path], Path] = lambda row, directory: build_model(row, directory, labels=NLI_LABELS)
+    differing: Callable[[Path, Task], list[str]] = differing_inputs
     output: str = ""
 
 
@@ -59,19 +91,28 @@ def _logits(directory: Path, *texts: str) -> Tensor:
     return logits[0]
 
 
-def _zero_shot(directory: Path) -> Tensor:
-    classify = pipeline("zero-shot-classification", model=str(directory), device="cpu")
-    found = classify(TEXT, list(LABELS), hypothesis_template=TEMPLATE, multi_label=True)
-    scores = dict(zip(found["labels"], found["scores"], strict=True))
-    return torch.tensor([scores[label] for label in LABELS])
+def _zero_shot(*, multi_label: bool) -> Question:
+    def probabilities(directory: Path) -> Tensor:
+        classify = pipeline("zero-shot-classification", model=str(directory), device="cpu")
+        found = classify(TEXT, list(LABELS), hypothesis_template=TEMPLATE, multi_label=multi_label)
+        scores = dict(zip(found["labels"], found["scores"], strict=True))
+        return torch.tensor([scores[label] for label in LABELS])
+
+    return Question(
+        client.ZeroShotClassification(TEXT, LABELS, TEMPLATE, multi_label=multi_label), probabilities
+    )
 
 
 COLUMNS = (
     Column(
         title="one text",
         explainer="sequence_classification",
-        task=client.SequenceClassification(TEXT),
-        probabilities=lambda directory: _logits(directory, TEXT).softmax(dim=0),
+        questions=(
+            Question(
+                client.SequenceClassification(TEXT),
+                lambda directory: _logits(directory, TEXT).softmax(dim=0),
+            ),
+        ),
         drop_in=client.SequenceClassificationExplainer,
         library=lambda directory: library_explainer(library.SequenceClassificationExplainer, directory),
         arguments=(TEXT,),
@@ -79,8 +120,12 @@ COLUMNS = (
     Column(
         title="pairs",
         explainer="pairwise_sequence_classification",
-        task=client.PairwiseSequenceClassification(TEXT, SECOND),
-        probabilities=lambda directory: _logits(directory, TEXT, SECOND).softmax(dim=0),
+        questions=(
+            Question(
+                client.PairwiseSequenceClassification(TEXT, SECOND),
+                lambda directory: _logits(directory, TEXT, SECOND).softmax(dim=0),
+            ),
+        ),
         drop_in=client.PairwiseSequenceClassificationExplainer,
         library=lambda directory: library_explainer(
             library.PairwiseSequenceClassificationExplainer, directory
@@ -90,8 +135,11 @@ COLUMNS = (
     Column(
         title="multi-label",
         explainer="multi_label_classification",
-        task=client.MultiLabelClassification(TEXT),
-        probabilities=lambda directory: _logits(directory, TEXT).sigmoid(),
+        questions=(
+            Question(
+                client.MultiLabelClassification(TEXT), lambda directory: _logits(directory, TEXT).sigmoid()
+            ),
+        ),
         drop_in=client.MultiLabelClassificationExplainer,
         library=lambda directory: library_explainer(library.MultiLabelClassificationExplainer, directory),
         arguments=(TEXT,),
@@ -99,8 +147,7 @@ COLUMNS = (
     Column(
         title="zero-shot",
         explainer="zero_shot_classification",
-        task=client.ZeroShotClassification(TEXT, LABELS, TEMPLATE, multi_label=True),
-        probabilities=_zero_shot,
+        questions=(_zero_shot(multi_label=True), _zero_shot(multi_label=False)),
         drop_in=client.ZeroShotClassificationExplainer,
         library=lambda directory: library_explainer(library.ZeroShotClassificationExplainer, directory),
         arguments=(TEXT, list(LABELS)),

@@ -1,5 +1,6 @@
 """Model sources that are wrong in every way, and what the probe finds out about those that are right."""
 
+import copy
 import json
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from ligserve.internal.v1.frames_pb2 import ModelSource
 from ligserve.server.workers.description import describe
 from ligserve.server.workers.explainers.support import refusal as why_refused
 from ligserve.server.workers.models.head import SPAN, TOKEN, Head, head_of
+from ligserve.server.workers.models.limits import max_tokens
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.models.loading import ModelLoadError, load_model
 from ligserve.v1 import explanation_pb2 as pb
@@ -152,6 +154,15 @@ def test_what_the_library_cannot_do_is_known_at_load(load_zoo: LoadZoo) -> None:
 def test_limits_count_from_the_padding_id_where_the_architecture_does(load_zoo: LoadZoo) -> None:
     assert load_zoo("bert").max_tokens == 128, "the tokenizer's limit; the table has 130 positions"
     assert load_zoo("roberta").max_tokens == 128, "130 positions, two of them before the first token"
+
+
+def test_relative_positions_have_no_limit_of_their_own(load_zoo: LoadZoo) -> None:
+    for name, expected in (("t5", 0), ("xlnet", 0), ("gpt2", 130), ("longformer", 128), ("llama", 130)):
+        model = load_zoo(name)
+        tokenizer = copy.deepcopy(model.tokenizer)
+        assert max_tokens(model.network, tokenizer) == 128, "the tokenizer's"
+        tokenizer.model_max_length = 10**30
+        assert max_tokens(model.network, tokenizer) == expected
 
 
 def test_a_revision_names_the_files(zoo_model: ZooModel, copied: Path) -> None:

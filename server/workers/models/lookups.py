@@ -61,8 +61,11 @@ def word_layer(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> 
 
 
 def _probe_row(tokenizer: PreTrainedTokenizerFast) -> dict[str, Tensor]:
-    """A row whose text is some tokens twice, in an order that no list of positions has."""
-    encoding = tokenizer(_TEXT, return_special_tokens_mask=True)
+    """A row whose texts are a few tokens over and over, in an order that no list of positions has.
+
+    Two texts, since some question answerers take nothing else.
+    """
+    encoding = tokenizer(_TEXT, _TEXT, return_special_tokens_mask=True)
     special = set(tokenizer.all_special_ids)
     plain = (token for token in reversed(range(tokenizer.vocab_size)) if token not in special)
     tokens = itertools.cycle(itertools.islice(plain, _DISTINCT_TOKENS))

@@ -36,6 +36,7 @@ class LockStep:
         self._first = rule.start()
         self._waiting: dict[float, dict[int, NodeValue]] = {}
         self._closed: set[int] = set()
+        self._estimate: PathEstimate | None = None
         self.members = [LockStepRule(self, number) for number in range(len(lengths))]
 
     def start(self) -> list[float]:
@@ -59,6 +60,7 @@ class LockStep:
         due = self._rule.advance()
         if due is None:
             raise RuntimeError("a rule in lock-step waits for paths of its own")
+        self._estimate = self._rule.estimate()
         for each in self.members:
             if each is not self.members[number]:
                 each.resume(list(due))
@@ -66,7 +68,7 @@ class LockStep:
 
     def estimate(self) -> PathEstimate | None:
         """The attributions of all targets over the tokens of all paths; a point is a row of one path."""
-        whole = self._rule.estimate()
+        whole = self._estimate
         return whole and replace(whole, points=whole.points * len(self.members))
 
     def estimate_of(self, number: int) -> PathEstimate | None:
