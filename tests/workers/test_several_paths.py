@@ -45,13 +45,23 @@ class Front:
         assert self._ended.wait(60), "the job did not end"
 
 
-@pytest.fixture
-def plan(load_zoo: LoadZoo) -> Plan:
+def plan_of(load_zoo: LoadZoo, *, multi_label: bool) -> Plan:
     request = ExplainRequest()
+    request.zero_shot_classification.multi_label = multi_label
     request.zero_shot_classification.text = "The film was long, loud and not funny at all"
     request.zero_shot_classification.labels.extend(LABELS)
     request.options.fixed_steps.n_steps = 20
     return PLANNERS["zero_shot_classification"](request, load_zoo("bert", labels=NLI_LABELS))
+
+
+@pytest.fixture
+def plan(load_zoo: LoadZoo) -> Plan:
+    return plan_of(load_zoo, multi_label=True)
+
+
+@pytest.fixture
+def competing(load_zoo: LoadZoo) -> Plan:
+    return plan_of(load_zoo, multi_label=False)
 
 
 def job_of(plan: Plan, front: Front) -> Job:
@@ -75,7 +85,21 @@ def test_one_header_a_final_for_each_path_one_summary(plan: Plan, engine: Engine
     assert [path.cost.points for path in job.paths] == [22, 22, 22], "20 nodes and both ends"
 
 
-def test_cancelling_a_job_cancels_every_path(plan: Plan, engine: Engine) -> None:
+def test_paths_in_lock_step_have_every_target_in_every_window(competing: Plan, engine: Engine) -> None:
+    front = Front()
+    job = job_of(competing, front)
+    engine.submit(*job.paths)
+    front.wait()
+    told = [event for event in front.heard if event != "progress"]
+    assert told == ["header", *["estimate"] * 9, "summary", "ended"]
+    assert [path.cost.points for path in job.paths] == [22, 22, 22]
+
+
+@pytest.mark.parametrize("name", ["plan", "competing"])
+def test_cancelling_a_job_cancels_every_path(
+    request: pytest.FixtureRequest, name: str, engine: Engine
+) -> None:
+    plan: Plan = request.getfixturevalue(name)
     front = Front(on_header=lambda: job.cancel())
     job = job_of(plan, front)
     engine.submit(*job.paths)
@@ -83,6 +107,19 @@ def test_cancelling_a_job_cancels_every_path(plan: Plan, engine: Engine) -> None
     engine.close()
     assert front.heard == ["header", "ended"]
     assert all(path.cancelled and path.cost.points == 0 for path in job.paths)
+
+
+def test_a_path_in_lock_step_that_fails_ends_the_job_once(competing: Plan, engine: Engine) -> None:
+    no_such_class = ClassOutput(99, None, pb.OUTPUT_SPACE_LOGIT)
+    paths = [*competing.paths[:2], dataclasses.replace(competing.paths[2], outputs=(no_such_class,))]
+    front = Front()
+    job = job_of(dataclasses.replace(competing, paths=paths), front)
+    engine.submit(*job.paths)
+    front.wait()
+    engine.close()
+    assert front.heard.count("ended") == 1
+    assert "summary" not in front.heard
+    assert all(path.cancelled for path in job.paths)
 
 
 def test_a_path_that_fails_ends_the_job_once(plan: Plan, engine: Engine) -> None:
