@@ -155,7 +155,7 @@ def _baseline_warnings(
             warnings.append(pb.Warning(code="BASELINE_NOT_NEUTRAL", message=message))
     shown, more = warnings[:MOST_BASELINE_WARNINGS], len(warnings) - MOST_BASELINE_WARNINGS
     if more > 0:
-        message = f"so it is for {more} more of the {len(explained)} targets"
+        message = f"so it is for {more} more of the {len(targets)} targets"
         shown.append(pb.Warning(code="BASELINE_NOT_NEUTRAL", message=message))
     return shown
 

@@ -8,17 +8,27 @@ from typing import Any
 import torch
 import transformers_interpret as library
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+from transformers import (
+    MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    pipeline,
+)
 
 from ligserve import client
 from ligserve.client import Explanation, Task
+from ligserve.server.workers.models.head import TOKEN
 from tests.conftest import NLI_LABELS
 from tests.matrix.differences import differing_inputs
 from tests.parity.library import library_explainer
 from tests.zoo import ARCHITECTURES, build_model
 
+# Labels of entity models.
+ENTITIES = ("O", "PER", "LOC")
 # Without punctuation: LIBRARY and FAITHFUL differ in how a text is cleaned, which would hide the rest.
 TEXT, SECOND = "The film was long and not funny my parents hated it", "a great movie"
+ENTITY_TEXT = "great great movie"
 LABELS = ("movie", "phone battery", "soup")
 TEMPLATE = "this text is about {} ."
 
@@ -103,6 +113,27 @@ def _zero_shot(*, multi_label: bool) -> Question:
     )
 
 
+def _is_in(heads: Any, config: Any) -> bool:
+    """Whether transformers has a model with this head for a configuration's class."""
+    return config in heads
+
+
+def _token_probabilities(directory: Path) -> Tensor:
+    torch.set_num_threads(1)
+    model = AutoModelForTokenClassification.from_pretrained(directory).eval()
+    with torch.no_grad():
+        logits = model(**AutoTokenizer.from_pretrained(directory)(ENTITY_TEXT, return_tensors="pt")).logits
+    return logits[0].softmax(dim=-1).flatten()
+
+
+def _predicted_of_tokens(answer: Explanation) -> list[float]:
+    return [chance for prediction in answer.token_predictions for chance in prediction.probabilities]
+
+
+def _build_entities(row: Any, directory: Path) -> Path:
+    return build_model(row, directory, labels=ENTITIES, head=TOKEN)
+
+
 COLUMNS = (
     Column(
         title="one text",
@@ -152,5 +183,22 @@ COLUMNS = (
         library=lambda directory: library_explainer(library.ZeroShotClassificationExplainer, directory),
         arguments=(TEXT, list(LABELS)),
         output="output",
+    ),
+    Column(
+        title="tokens",
+        explainer="token_classification",
+        questions=(
+            Question(client.TokenClassification(ENTITY_TEXT), _token_probabilities, _predicted_of_tokens),
+        ),
+        drop_in=client.TokenClassificationExplainer,
+        library=lambda directory: library_explainer(library.TokenClassificationExplainer, directory, TOKEN),
+        arguments=(ENTITY_TEXT,),
+        scores=lambda answer: [each["attribution_scores"] for each in answer.values()],
+        architectures={
+            name: architecture
+            for name, architecture in ARCHITECTURES.items()
+            if _is_in(MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, architecture.config)
+        },
+        build=_build_entities,
     ),
 )

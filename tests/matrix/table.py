@@ -31,6 +31,8 @@ LIBRARY:
 - **equal**: every score is within 1e-5 of the library's.
 - **refused**: the library itself fails, and so FAILED_PRECONDITION is the answer; the note says why, and
   what the library does. The drop-in classes answer in FAITHFUL then, with a warning.
+
+Cells are empty where transformers has no model with such a head.
 """
 
 

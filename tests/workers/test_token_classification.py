@@ -27,8 +27,8 @@ from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job import Job
 from ligserve.server.workers.job_channel import JobChannel
 from ligserve.server.workers.models.head import TOKEN
-from ligserve.server.workers.models.layers import embedding_layers
 from ligserve.server.workers.models.loaded import TextModel
+from ligserve.server.workers.models.lookups import embedding_layers
 from ligserve.server.workers.quadrature import AdaptiveSimpson, FixedRule, gauss_legendre
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
@@ -197,7 +197,7 @@ def test_warnings_of_many_targets_are_summed_up(bert: TextModel, engine: Engine)
     network = copy.deepcopy(bert.network)
     with torch.no_grad():
         network.get_submodule("classifier").get_parameter("bias")[0] += 20.0
-    stubborn = dataclasses.replace(bert, network=network, layers=embedding_layers(network))
+    stubborn = dataclasses.replace(bert, network=network, layers=embedding_layers(network, bert.tokenizer))
     summary = events_of(plan_of(stubborn), engine)[-1].summary
     assert len(summary.targets) > 10
     assert [warning.code for warning in summary.warnings] == ["BASELINE_NOT_NEUTRAL"] * 5

@@ -33,12 +33,15 @@ class Architecture:
         config: its configuration class.
         tokenizer: makes a tokenizer of the kind the family uses.
         settings: what differs from the small defaults.
+        trained_padding: whether the padding token has a vector, as in a trained checkpoint. torch starts it
+            at zero, from where a path has no direction in models without positions in their embeddings.
     """
 
     name: str
     config: Callable[..., PreTrainedConfig]
     tokenizer: TokenizerMaker
     settings: dict[str, Any] = field(default_factory=dict)
+    trained_padding: bool = False
 
 
 _SMALL = {
@@ -108,6 +111,6 @@ ARCHITECTURES = {
         Architecture("mt5", tf.MT5Config, unigram_ending, {**_T5, "feed_forward_proj": "gated-gelu"}),
         Architecture("opt", tf.OPTConfig, opening_byte_level, _OPT),
         Architecture("llama", tf.LlamaConfig, opening_unigram, _GROUPED),
-        Architecture("qwen2", tf.Qwen2Config, bare_byte_level_padded, _GROUPED),
+        Architecture("qwen2", tf.Qwen2Config, bare_byte_level_padded, _GROUPED, trained_padding=True),
     )
 }

@@ -39,6 +39,8 @@ def build_model(
     )
     torch.manual_seed(seed)
     model = head.auto_model.from_config(config).eval()
+    if architecture.trained_padding:
+        nn.init.normal_(model.get_input_embeddings().weight[tokenizer.pad_token_id], 0.0, INITIALIZER_RANGE)
     _sharpen(model, tokenizer, num_labels, head)
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
