@@ -166,9 +166,7 @@ class Explanation:
         scores = self.targets[target].scores
         return parts_of(chosen, self.tokens_of(target), scores, self.texts_of(target))
 
-    def top(
-        self, k: int = 10, target: int | LabelledSpan = 0, *, level: str = Level.WORD
-    ) -> tuple[Word, ...]:
+    def top(self, k: int = 10, target: int | LabelledSpan = 0, *, level: str = "word") -> tuple[Word, ...]:
         """The k words (or other `parts`) that contribute most, for or against a target, strongest first.
 
         Raises:

@@ -79,7 +79,7 @@ class EventBuffer:
             self._add_group(place, self._next_key())
         elif event.estimate.first_token == 0:
             self._add_group(place, place)
-        elif self._given(place):
+        elif place not in self._latest or self._given(place):
             self._add_group(place, self._next_key())
         self._latest[place][1].append(event)
 

@@ -114,9 +114,9 @@ async def test_bytes_that_are_no_message(front: Front) -> None:
     assert (await front.explain()).HasField("summary")
 
 
-async def test_ten_mebibytes_are_refused_and_others_are_served(front: Front) -> None:
+async def test_forty_mebibytes_are_refused_and_others_are_served(front: Front) -> None:
     stream, _ = await front.hanging()
-    error = await failure(front.explain("x" * (10 << 20)))
+    error = await failure(front.explain("x" * (40 << 20)))
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert (await front.explain()).HasField("summary")
     assert not stream.done()
