@@ -1,16 +1,12 @@
 """Question answering over a real wire: the deployed model's probabilities, its answer, scores that add up."""
 
-import inspect
 import unicodedata
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
-from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
 from ligserve.client import (
     Answer,
@@ -24,6 +20,7 @@ from ligserve.client import (
     SequenceClassification,
 )
 from tests.conftest import QA_ARCHITECTURES, QaZooModel
+from tests.deployed_answers import Floats, answer_chances, plain_answer_logits
 
 TOLERANCE = 0.01
 PROBABILITY_TOLERANCE = 1e-6
@@ -31,36 +28,13 @@ QUESTION = "Who hated the film? (so did I)"
 CONTEXT = " The film was long,  not funny 😀; my parents  hated it!\nשלום: great great movie, e\u0301t voilà."
 TASK = QuestionAnswering(QUESTION, CONTEXT)
 
-Floats = NDArray[np.float64]
 
-
-@cache
 def plain(directory: Path) -> tuple[Floats, NDArray[np.bool_], int | None]:
-    """(T, 2) start and end logits of the deployed model; the context's tokens; where no answer stands."""
-    torch.set_num_threads(1)
-    model = AutoModelForQuestionAnswering.from_pretrained(directory).eval()
-    tokenizer = AutoTokenizer.from_pretrained(directory)
-    first = tokenizer.padding_side == "right"
-    texts = (QUESTION, CONTEXT) if first else (CONTEXT, QUESTION)
-    encoding = tokenizer(*texts, return_tensors="pt")
-    accepted = inspect.signature(model.forward).parameters
-    with torch.no_grad():
-        output = model(**{name: values for name, values in encoding.items() if name in accepted})
-    logits = torch.stack([output.start_logits[0], output.end_logits[0]], dim=1).double().numpy()
-    inside = np.array([number == int(first) for number in encoding.sequence_ids(0)])
-    no_answer = (encoding["input_ids"][0] == tokenizer.cls_token_id) if tokenizer.cls_token else None
-    return logits, inside, None if no_answer is None else int(no_answer.nonzero()[0, 0])
+    return plain_answer_logits(directory, QUESTION, CONTEXT)
 
 
 def expected_chances(directory: Path) -> Floats:
-    """(T, 2) softmax over the context and the classification token; 0 elsewhere."""
-    logits, inside, no_answer = plain(directory)
-    allowed = inside.copy()
-    if no_answer is not None:
-        allowed[no_answer] = True
-    powers = np.where(allowed[:, None], np.exp(logits - logits[allowed].max(axis=0)), 0.0)
-    chances: Floats = powers / powers.sum(axis=0)
-    return chances
+    return answer_chances(directory, QUESTION, CONTEXT)
 
 
 def answer_of(explanation: Explanation) -> Answer:

@@ -93,7 +93,9 @@ class Trial:
                 scores = self.column.scores(self.column.library(self.directory)(*self.column.arguments))
         except Exception as error:  # whatever it raises
             return type(error).__name__
-        return scores if np.isfinite([score for each in scores for _, score in each]).all() else "NaN"
+        if not np.isfinite([score for each in scores for _, score in each]).all():
+            return "NaN"
+        return self.column.nonsense(scores) or scores
 
     @property
     def _failure(self) -> str:

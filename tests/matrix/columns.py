@@ -18,8 +18,9 @@ from transformers import (
 
 from ligserve import client
 from ligserve.client import Explanation, Task
-from ligserve.server.workers.models.head import TOKEN
+from ligserve.server.workers.models.head import SPAN, TOKEN
 from tests.conftest import NLI_LABELS
+from tests.deployed_answers import best_chance
 from tests.matrix.differences import differing_inputs
 from tests.parity.library import library_explainer
 from tests.zoo import ARCHITECTURES, build_model
@@ -29,6 +30,7 @@ ENTITIES = ("O", "PER", "LOC")
 # Without punctuation: LIBRARY and FAITHFUL differ in how a text is cleaned, which would hide the rest.
 TEXT, SECOND = "The film was long and not funny my parents hated it", "a great movie"
 ENTITY_TEXT = "great great movie"
+QUESTION = "who hated the film"
 LABELS = ("movie", "phone battery", "soup")
 TEMPLATE = "this text is about {} ."
 
@@ -77,6 +79,7 @@ class Column:
         architectures: the rows that it has.
         build: writes a row's model into a directory.
         differing: from a model's directory and a question to what differs in the inputs of the conventions.
+        nonsense: what is wrong with the library's scores, although they are numbers; empty: nothing.
         output: what FAITHFUL explains where that is another function than the library's; empty: the same.
     """
 
@@ -90,6 +93,7 @@ class Column:
     architectures: Mapping[str, Any] = field(default_factory=lambda: ARCHITECTURES)
     build: Callable[[Any, Path], Path] = lambda row, directory: build_model(row, directory, labels=NLI_LABELS)
     differing: Callable[[Path, Task], list[str]] = differing_inputs
+    nonsense: Callable[[Scores], str] = lambda scores: ""
     output: str = ""
 
 
@@ -128,6 +132,21 @@ def _token_probabilities(directory: Path) -> Tensor:
 
 def _predicted_of_tokens(answer: Explanation) -> list[float]:
     return [chance for prediction in answer.token_predictions for chance in prediction.probabilities]
+
+
+def _chance_of_answer(answer: Explanation) -> list[float]:
+    assert answer.answer is not None
+    return [answer.answer.probability]
+
+
+def _blind_to_the_question(scores: Scores) -> str:
+    """On GPT-2 the library moves the look-up of token types, which is the same all along the path there."""
+    of_question = scores[0][: len(QUESTION.split())]
+    return "zeros for the question" if all(score == 0 for _, score in of_question) else ""
+
+
+def _build_answerer(row: Any, directory: Path) -> Path:
+    return build_model(row, directory, num_labels=2, head=SPAN)
 
 
 def _build_entities(row: Any, directory: Path) -> Path:
@@ -200,5 +219,23 @@ COLUMNS = (
             if _is_in(MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, architecture.config)
         },
         build=_build_entities,
+    ),
+    Column(
+        title="answers",
+        explainer="question_answering",
+        questions=(
+            Question(
+                client.QuestionAnswering(QUESTION, TEXT),
+                lambda directory: torch.tensor([best_chance(directory, QUESTION, TEXT)]),
+                _chance_of_answer,
+            ),
+        ),
+        drop_in=client.QuestionAnsweringExplainer,
+        library=lambda directory: library_explainer(library.QuestionAnsweringExplainer, directory, SPAN),
+        # Word embeddings, which every architecture has.
+        arguments=(QUESTION, TEXT, 0),
+        build=_build_answerer,
+        nonsense=_blind_to_the_question,
+        output="output",
     ),
 )
