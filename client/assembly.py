@@ -1,5 +1,6 @@
 """Puts the chunks of estimates together, and keeps the final ones."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -112,7 +113,7 @@ def _event(chunks: _Chunks, last: service_pb.Estimate) -> EstimateEvent:
         window=last.window,
         scores=tuple(chunks.scores),
         score_errors=tuple(chunks.errors),
-        error_bound=last.error_bound,
+        error_bound=last.error_bound if last.HasField("error_bound") else math.nan,
         points=last.points,
         round=last.round,
         final=last.final,

@@ -86,6 +86,8 @@ class StreamFolder:
         if any(t.window is not None and t.window >= len(lengths) for t in self._header.targets):
             raise MalformedAnswerError("a target is about a window that is not in the header")
         _check_tokens(self._header, lengths[0] if lengths else 0)
+        if len(self._header.pixel_values) not in (0, sum(lengths)):
+            raise MalformedAnswerError("the header's pixel values do not fill its image shape")
         self._assembly = EstimateAssembly(lengths, self._header.targets)
         return self._header
 
@@ -207,4 +209,5 @@ def _explanation(
         image_shape=header.image_shape,
         hypotheses=header.hypotheses,
         truncated_tokens=header.truncated_tokens,
+        pixel_values=header.pixel_values,
     )

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from ligserve.client.classes import Targets, add_targets, as_targets
 from ligserve.client.fields import FieldScope
+from ligserve.client.images.sending import ImageLike, fill_image
+from ligserve.client.quantities import check_number
 from ligserve.client.types.enums import NoiseKind
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
@@ -28,6 +30,7 @@ class NoiseTunnel:
         if self.samples is not None:
             message.samples = scope.unsigned("samples", self.samples)
         if self.stdev is not None:
+            check_number("noise_tunnel.stdev", self.stdev)
             message.stdev = self.stdev
         if self.seed is not None:
             message.seed = scope.unsigned("seed", self.seed, bits=64)
@@ -38,16 +41,19 @@ class ImageClassification:
     """Explains an image classifier's output for one image.
 
     Attributes:
-        image: the image as an encoded file, PNG or JPEG.
+        image: the bytes of a PNG or JPEG file, a PIL image, or an array of uint8: (height, width), or
+            (height, width, channels) with 1, 3 or 4 of them. Never a path.
         targets: as in `SequenceClassification`.
         custom_labels: names that replace the model's labels, one per label.
         noise_tunnel: average over noisy copies of the image; None: plain integrated gradients.
+        return_pixel_values: whether the answer holds what the model sees, for pictures.
     """
 
-    image: bytes
+    image: ImageLike
     targets: Targets = ()
     custom_labels: Iterable[str] = ()
     noise_tunnel: NoiseTunnel | None = None
+    return_pixel_values: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "targets", as_targets(self.targets))
@@ -59,9 +65,16 @@ class ImageClassification:
         return ()
 
     def fill(self, request: service_pb.ExplainRequest, scope: FieldScope) -> None:
-        """Write this question into a request."""
+        """Write this question into a request.
+
+        Raises:
+            ImportError: an array is too large to be sent raw, and Pillow is not installed.
+            TypeError: the image is none, such as a path.
+            ValueError: an array's shape is not that of an image.
+        """
         task, here = request.image_classification, scope.at("image_classification")
-        task.image = self.image
+        fill_image(task, self.image)
+        task.return_pixel_values = self.return_pixel_values
         add_targets(task.targets, self.targets, here)
         task.custom_labels.extend(here.texts("custom_labels", self.custom_labels))
         if self.noise_tunnel is not None:

@@ -47,4 +47,6 @@ def _too_large(found: re.Match[str]) -> str:
     what = "answer" if (side, deed) in (("CLIENT", "Received"), ("SERVER", "Sent")) else "request"
     ours = side == "CLIENT" or (side is None and deed == "Sent")
     whose = "this client's limit (max_message_bytes)" if ours else "the server's limit"
-    return f"the {what} has {size} bytes, above {whose} of {limit}: shorten the text, or send it in parts"
+    remedy = "shorten the text, or send it in parts"
+    remedy += "; shrink the image" if what == "request" else "; ask for fewer targets at once"
+    return f"the {what} has {size} bytes, above {whose} of {limit}: {remedy}"

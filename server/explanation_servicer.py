@@ -18,6 +18,8 @@ from ligserve.v1 import explanation_service_pb2 as pb
 from ligserve.v1.explanation_service_pb2_grpc import ExplanationServiceServicer
 
 DEFAULT_ESTIMATE_INTERVAL_S = 0.1
+# An image's estimate has a megabyte or more.
+DEFAULT_IMAGE_INTERVAL_S = 1.0
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -52,7 +54,7 @@ class ExplanationService(ExplanationServiceServicer):
             request.request,
             context,
             partial_estimates=True,
-            estimate_interval=_estimate_interval(request.stream),
+            estimate_interval=_estimate_interval(request),
         )
         with self._dispatcher.running(job):
             async with aclosing(with_progress(job, self._dispatcher.position)) as events:
@@ -91,7 +93,8 @@ class ExplanationService(ExplanationServiceServicer):
             ) from error
 
 
-def _estimate_interval(stream: pb.StreamOptions) -> float:
-    if not stream.HasField("estimate_interval"):
-        return DEFAULT_ESTIMATE_INTERVAL_S
-    return duration_seconds(stream.estimate_interval)
+def _estimate_interval(request: pb.StreamExplainRequest) -> float:
+    if request.stream.HasField("estimate_interval"):
+        return duration_seconds(request.stream.estimate_interval)
+    of_image = request.request.HasField("image_classification")
+    return DEFAULT_IMAGE_INTERVAL_S if of_image else DEFAULT_ESTIMATE_INTERVAL_S

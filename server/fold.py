@@ -8,8 +8,9 @@ from ligserve.v1 import explanation_service_pb2 as pb
 
 # What clients take in one message by default is 4 MiB in most languages, 64 MiB in ours.
 MAX_ANSWER_BYTES = 16 << 20
-# A score and its error.
+# A score and its error; an image's scores have none.
 BYTES_PER_SCORE = 16
+BYTES_PER_PIXEL_SCORE = 8
 
 
 async def fold(events: AsyncIterable[Event]) -> pb.ExplainResponse:
@@ -37,9 +38,11 @@ async def fold(events: AsyncIterable[Event]) -> pb.ExplainResponse:
 
 def _refuse_large(header: pb.Header) -> None:
     """Refuse an answer before the work on it starts: once its windows are known, so is its size."""
-    tokens = sum(len(window.tokens.ids) for window in header.windows)
-    size = header.ByteSize() + tokens * len(header.targets) * BYTES_PER_SCORE
-    if len(header.windows) > 1 and size > MAX_ANSWER_BYTES:
+    tokens, shape = sum(len(window.tokens.ids) for window in header.windows), header.image_shape
+    pixels = shape.channels * shape.height * shape.width
+    scores = tokens * BYTES_PER_SCORE + pixels * BYTES_PER_PIXEL_SCORE
+    large = header.ByteSize() + scores * len(header.targets) > MAX_ANSWER_BYTES
+    if large and (pixels or len(header.windows) > 1):
         raise FailedPreconditionError(
             f"the answer would be larger than {MAX_ANSWER_BYTES >> 20} MiB, too large for one message; "
             "ask for a stream (StreamExplain)",

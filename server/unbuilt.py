@@ -14,6 +14,7 @@ _BUILT_EXPLAINERS = frozenset(
         "zero_shot_classification",
         "token_classification",
         "question_answering",
+        "image_classification",
     }
 )
 

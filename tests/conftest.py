@@ -9,7 +9,8 @@ from ligserve.client import Client
 from ligserve.server.workers.models.head import SEQUENCE, SPAN, TOKEN, Head
 from tests.live_server import LiveServer, live_server
 from tests.sentiment import sentiment_model
-from tests.zoo import ARCHITECTURES, build_model
+from tests.zoo import ARCHITECTURES, IMAGE_ARCHITECTURES, build_model
+from tests.zoo.images import build_image_model
 
 __all__ = ["sentiment_model"]
 
@@ -63,7 +64,7 @@ def zoo_model(tmp_path_factory: pytest.TempPathFactory) -> ZooModel:
     def model(name: str, num_labels: int = 3, labels: tuple[str, ...] = (), head: Head = SEQUENCE) -> Path:
         key = (name, len(labels) or num_labels, labels, head)
         if key not in built:
-            directory = root / "-".join(map(str, (name, key[1], *labels, head.suffix)))
+            directory = root / "-".join(map(str, (name, key[1], *labels, head.suffixes[0])))
             built[key] = build_model(
                 ARCHITECTURES[name], directory, num_labels=key[1], labels=labels, head=head
             )
@@ -121,4 +122,39 @@ def qa_client(qa_live: LiveServer) -> Iterator[Client]:
 def client(live: LiveServer) -> Iterator[Client]:
     """A client of the real server."""
     with Client(live.address) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="session")
+def image_model(tmp_path_factory: pytest.TempPathFactory) -> ZooModel:
+    """Directory of a small random image model by architecture and number of labels, built once."""
+    built: dict[tuple[str, int], Path] = {}
+    root = tmp_path_factory.mktemp("images")
+
+    def model(name: str, num_labels: int = 3) -> Path:
+        key = (name, num_labels)
+        if key not in built:
+            directory = root / f"{name}-{num_labels}"
+            built[key] = build_image_model(IMAGE_ARCHITECTURES[name], directory, num_labels=num_labels)
+        return built[key]
+
+    return model
+
+
+@pytest.fixture(scope="session")
+def live_images(
+    image_model: ZooModel, zoo_model: ZooModel, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    """A real server with every image model, "vit-1" with one logit, and "bert"."""
+    models = {name: image_model(name) for name in IMAGE_ARCHITECTURES}
+    models |= {"vit-1": image_model("vit", 1), "bert": zoo_model("bert")}
+    log = tmp_path_factory.mktemp("live-images") / "server.log"
+    with live_server(models, log, "--threads", "1") as server:
+        yield server
+
+
+@pytest.fixture
+def image_client(live_images: LiveServer) -> Iterator[Client]:
+    """A client of the server with image models."""
+    with Client(live_images.address) as connected:
         yield connected

@@ -65,6 +65,9 @@ Stride = Annotated[
 Aggregated = Annotated[
     Aggregate | None, typer.Option("--aggregate", help="How a long text's output follows from its windows'.")
 ]
+ImageFile = Annotated[
+    Path | None, typer.Option("--image", help="A PNG or JPEG file to explain, in place of a text.")
+]
 HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write the table as a page of HTML.")]
 
 
@@ -72,6 +75,7 @@ def explain(
     model: ModelName,
     text: Text = None,
     file: File = None,
+    image: ImageFile = None,
     server: Server = DEFAULT_SERVER,
     classes: Targets = None,
     pair: Pair = None,
@@ -93,7 +97,7 @@ def explain(
     as_json: AsJson = False,
     html: HtmlFile = None,
 ) -> None:
-    """Explains what a model makes of a text: its class, or what the options ask for.
+    """Explains what a model makes of a text (its class, or what the options ask for), or of an image.
 
     For example:
 
@@ -102,6 +106,8 @@ def explain(
     `ligserve explain --file review.txt -m sentiment --class POSITIVE --class NEGATIVE --html review.html`
 
     `ligserve explain --file report.txt -m sentiment --stride 256 --tolerance 0.05 --timeout 600`
+
+    `ligserve explain --image photo.jpg -m vit --html photo.html`
 
     `echo "I love you" | ligserve explain - -m sentiment --tolerance 0.001 --json`
 
@@ -116,6 +122,7 @@ def explain(
     if tolerance is not None and n_steps is not None:
         raise typer.BadParameter("give either --tolerance or --n-steps, not both")
     asked = Asked(
+        image=image,
         pair=pair,
         labels=labels or (),
         hypothesis=hypothesis,
@@ -126,7 +133,7 @@ def explain(
         classes=classes or (),
     )
     asked.check()
-    task = asked.task(_text(text, file))
+    task = asked.task(_text(text, file, image))
     options = ExplainKeywords(
         convention=convention,
         tolerance=tolerance,
@@ -155,9 +162,14 @@ def _long_input(
     return Window(stride, aggregate or Aggregate.MEAN)
 
 
-def _text(text: str | None, file: Path | None) -> str:
+def _text(text: str | None, file: Path | None, image: Path | None) -> str:
+    """The text; empty where an image takes its place."""
+    if image is not None and text is None and file is None:
+        return ""
+    if image is not None:
+        raise typer.BadParameter("give a text or --image, not both")
     if (text is None) == (file is None):
-        raise typer.BadParameter("give a text, - for standard input, or --file")
+        raise typer.BadParameter("give a text, - for standard input, --file or --image")
     if file is not None:
         return _decoded(file.read_bytes(), str(file))
     return _decoded(sys.stdin.buffer.read(), "standard input") if text == "-" else str(text)

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import typer
 
 from ligserve.client.classes import ClassTarget
+from ligserve.client.image_task import ImageClassification
 from ligserve.client.tasks import (
     MultiLabelClassification,
     PairwiseSequenceClassification,
@@ -21,6 +23,7 @@ from ligserve.client.tasks import (
 class Asked:
     """The options that choose an explainer and fill it, as the caller gave them."""
 
+    image: Path | None = None
     pair: str | None = None
     labels: Sequence[str] = ()
     hypothesis: str | None = None
@@ -37,6 +40,7 @@ class Asked:
             typer.BadParameter: there are some.
         """
         choices = {
+            "--image": self.image is not None,
             "--pair": self.pair is not None,
             "--label": bool(self.labels),
             "--question": self.question is not None,
@@ -54,9 +58,15 @@ class Asked:
             raise typer.BadParameter("--ignore-label needs --tokens")
 
     def task(self, text: str) -> Task:
-        """What is asked about the text."""
+        """What is asked about the text, or the image in its place.
+
+        Raises:
+            OSError: the image's file cannot be read.
+        """
         classes = [_class(name) for name in self.classes]
         targets = [ClassTarget(name) for name in classes]
+        if self.image is not None:
+            return ImageClassification(self.image.read_bytes(), targets)
         if self.pair is not None:
             return PairwiseSequenceClassification(text, self.pair, targets)
         if self.labels:

@@ -6,6 +6,10 @@ from ligserve.client.explainers.errors import (
     AttributionTypeNotSupportedError,
     InputIdsNotCalculatedError,
 )
+from ligserve.client.explainers.image_classification import (
+    AsyncImageClassificationExplainer,
+    ImageClassificationExplainer,
+)
 from ligserve.client.explainers.multi_label_classification import (
     AsyncMultiLabelClassificationExplainer,
     MultiLabelClassificationExplainer,
@@ -32,6 +36,7 @@ from ligserve.client.explainers.zero_shot_classification import (
 )
 
 __all__ = [
+    "AsyncImageClassificationExplainer",
     "AsyncMultiLabelClassificationExplainer",
     "AsyncPairwiseSequenceClassificationExplainer",
     "AsyncQuestionAnsweringExplainer",
@@ -40,6 +45,7 @@ __all__ = [
     "AsyncZeroShotClassificationExplainer",
     "AttributionTypeNotSupportedError",
     "AttributionsNotCalculatedError",
+    "ImageClassificationExplainer",
     "InputIdsNotCalculatedError",
     "LIGAttributions",
     "MultiLabelClassificationExplainer",

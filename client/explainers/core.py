@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from ligserve.client.errors import FailedPreconditionError
 from ligserve.client.explainers.attributions import LIGAttributions
@@ -49,13 +50,15 @@ class ExplainerCore(LastAnswer):
         ValueError: custom labels are given, but none.
     """
 
+    attribution_types: ClassVar[tuple[str, ...]] = SUPPORTED_ATTRIBUTION_TYPES
+
     def __init__(
         self, model_name: str, attribution_type: str, custom_labels: Sequence[str] | None = None
     ) -> None:
-        if attribution_type not in SUPPORTED_ATTRIBUTION_TYPES:
+        if attribution_type not in self.attribution_types:
             raise AttributionTypeNotSupportedError(
                 f"Attribution type '{attribution_type}' is not supported. "
-                f"Supported types are {list(SUPPORTED_ATTRIBUTION_TYPES)}"
+                f"Supported types are {list(self.attribution_types)}"
             )
         if custom_labels is not None and not len(custom_labels):
             raise ValueError("`custom_labels` size '0' should match the number of the model's labels")

@@ -60,6 +60,8 @@ def _targets(explanation: "Explanation") -> Iterator[RenderableType]:
         if explanation.tokens:
             yield coloured_text(explanation, position)
             yield _top_words(explanation, position)
+        elif explanation.image_shape is not None:
+            yield _top_patches(explanation, position)
         yield _figures(target)
 
 
@@ -83,6 +85,17 @@ def _top_words(explanation: "Explanation", position: int) -> Table:
         table.add_row(
             Text(printable(one_line(word.text))), Text(f"{word.score:+.4f}", style=_style(strength))
         )
+    return table
+
+
+def _top_patches(explanation: "Explanation", position: int) -> Table:
+    table = Table("patch", "pixels", "score", box=None, pad_edge=False, header_style="dim")
+    table.columns[2].justify = "right"
+    patches = explanation.top_patches(TOP_WORDS, position)
+    for patch, strength in zip(patches, strengths(patch.score for patch in patches), strict=True):
+        place = f"row {patch.row}, column {patch.column}"
+        pixels = f"{patch.left}..{patch.right - 1} x {patch.top}..{patch.bottom - 1}"
+        table.add_row(place, pixels, Text(f"{patch.score:+.4f}", style=_style(strength)))
     return table
 
 

@@ -1,5 +1,6 @@
 """How exact an explanation is, in the same words on a terminal and on a page."""
 
+import math
 from typing import TYPE_CHECKING
 
 from ligserve.client.rendering.captions import caption
@@ -20,6 +21,8 @@ def sum_figures(target: "TargetExplanation") -> str:
 
 def error_figures(target: "TargetExplanation") -> str:
     """How far off the sum is, and at most can be."""
+    if math.isnan(target.error_bound):
+        return "squares and variances do not add up, so that no error is known"
     return f"off by {target.convergence_delta:+.1e}, at most {target.error_bound:.1e}"
 
 

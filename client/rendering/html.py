@@ -9,6 +9,7 @@ from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
 
+from ligserve.client.images.picture import picture_url
 from ligserve.client.rendering.captions import caption, outcome
 from ligserve.client.rendering.colours import css_colour, strengths
 from ligserve.client.rendering.figures import figure_lines, warning_lines
@@ -25,6 +26,7 @@ WORDS_STYLE = "line-height: 1.75; white-space: pre-wrap; overflow-wrap: anywhere
 _WORDS_CELL = f"{_CELL}; width: 70%; {WORDS_STYLE}"
 _FIGURES = "font-size: smaller; margin-top: 0.3em; overflow-wrap: anywhere"
 _MARK = "color: black; padding: 0.1em 0; border-radius: 2px; background-color:"
+_IMAGE = "max-width: 100%; image-rendering: pixelated"
 _SWATCH = "display: inline-block; width: 10px; height: 10px; border: 1px solid; background-color:"
 
 
@@ -39,6 +41,7 @@ class Row:
         attribution_label: the class that the scores explain.
         attribution_score: sum of the scores.
         pieces: the text, with scores.
+        picture: HTML that takes the text's place; empty: none does.
     """
 
     true_label: str
@@ -47,6 +50,7 @@ class Row:
     attribution_label: str
     attribution_score: float
     pieces: tuple[Piece, ...]
+    picture: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,19 @@ def _explanation_row(explanation: "Explanation", position: int) -> Row:
         attribution_label=caption(explanation, position),
         attribution_score=sum(explanation.targets[position].normalised_scores),
         pieces=target_pieces(explanation, position),
+        picture=_picture(explanation, position),
     )
+
+
+def _picture(explanation: "Explanation", target: int) -> str:
+    """An image under its scores; a note where the packages that draw it are missing. Empty for a text."""
+    if explanation.image_shape is None:
+        return ""
+    try:
+        source = picture_url(explanation, target)
+    except ImportError as error:
+        return escaped(f"no picture: {error}")
+    return f'<img style="{_IMAGE}" alt="scores over the image" src="{source}">'
 
 
 def _heading(column: str) -> str:
@@ -120,7 +136,8 @@ def _row(row: Row) -> str:
     labels = (row.true_label, predicted, row.attribution_label, f"{row.attribution_score:.2f}")
     cells = "".join(f'<td style="{_CELL}"><b>{escaped(label)}</b></td>' for label in labels)
     shades = strengths(piece.score or 0.0 for piece in row.pieces)
-    return f'<tr>{cells}<td dir="auto" style="{_WORDS_CELL}">{words_html(row.pieces, shades)}</td></tr>'
+    shown = row.picture or words_html(row.pieces, shades)
+    return f'<tr>{cells}<td dir="auto" style="{_WORDS_CELL}">{shown}</td></tr>'
 
 
 def words_html(pieces: Sequence[Piece], shades: Sequence[float]) -> str:

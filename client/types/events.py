@@ -41,6 +41,7 @@ class HeaderEvent:
     hypotheses: tuple[str, ...] = ()
     truncated_tokens: int = 0
     document: Document | None = None
+    pixel_values: tuple[float, ...] = ()
 
     @classmethod
     def from_proto(cls, message: service_pb.Header) -> "HeaderEvent":
@@ -69,6 +70,7 @@ class HeaderEvent:
             hypotheses=tuple(w.hypothesis for w in message.windows if w.HasField("hypothesis")),
             truncated_tokens=message.truncated_tokens,
             document=document,
+            pixel_values=tuple(message.pixel_values),
         )
 
     @property
@@ -88,10 +90,10 @@ class EstimateEvent:
     Attributes:
         target: position of the target in the header.
         window: position of the window; 0 unless the input was long.
-        scores: one per token of the window, in units of the target's output space; of a long text,
-            `Document.places` tells where in the document they belong, to be added there.
+        scores: one per token of the window (or pixel value), in units of the target's output space; of a long
+            text, `Document.places` tells where in the document they belong, to be added there.
         score_errors: estimated error of each score; empty where the rule gives none.
-        error_bound: bound on |sum of all scores - (f(input) - f(baseline))|.
+        error_bound: bound on |sum of all scores - (f(input) - f(baseline))|; NaN where they do not add up.
         points: points used so far.
         round: round of refinement, from 1.
         final: whether these scores will not change any more.

@@ -1,7 +1,7 @@
 """A finished explanation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from ligserve.client.types.cost import Cost, Worker
 from ligserve.client.types.document import DocumentWindow
 from ligserve.client.types.entities import LabelledSpan, SpanMaker
 from ligserve.client.types.enums import AnswerEnd, Combine, Convention, Level, choice
+from ligserve.client.types.image_scores import ImageScores
 from ligserve.client.types.inputs import (
     Answer,
     ImageShape,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(ImageScores):
     """How much each token contributed to a prediction.
 
     Attributes:
@@ -54,6 +55,8 @@ class Explanation:
         hypotheses: for zero-shot classification, the second text of each window.
         windows: the windows of a long text, each with its own scores; a token's score is their sum.
         truncated_tokens: how many tokens were cut off the end of the text, where that was asked for.
+        pixel_values: for image classification, what the model sees, one for each score; empty where it was
+            not asked for.
     """
 
     request_id: str
@@ -74,6 +77,7 @@ class Explanation:
     hypotheses: tuple[str, ...] = ()
     windows: tuple[DocumentWindow, ...] = ()
     truncated_tokens: int = 0
+    pixel_values: tuple[float, ...] = field(default=(), repr=False)
 
     @property
     def text(self) -> str:
@@ -208,11 +212,11 @@ class Explanation:
         return self._spans(combine).entities(whole_words)
 
     def to_dict(self) -> dict[str, object]:
-        """Everything as a dict that JSON can carry, with words and normalised scores for each target."""
+        """Everything as a dict that JSON can carry, with normalised scores, and words or patches."""
         return plain_explanation(self)
 
     def to_dataframe(self) -> "DataFrame":
-        """One row per target and token, as a pandas DataFrame.
+        """One row per target and token, or patch of an image, as a pandas DataFrame.
 
         Raises:
             ImportError: pandas is not installed.

@@ -131,16 +131,25 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class ImageShape:
-    """The shape of an image as the model sees it; scores run through it in row-major order."""
+    """The shape of an image as the model sees it; scores run through it in row-major order.
+
+    Attributes:
+        channels: colour channels.
+        height: rows of pixels.
+        width: columns of pixels.
+        patch_size: side of the square patches that the model looks at first; None: none known.
+    """
 
     channels: int
     height: int
     width: int
+    patch_size: int | None = None
 
     @classmethod
     def from_proto(cls, message: service_pb.ImageShape) -> "ImageShape":
         """Read a message."""
-        return cls(message.channels, message.height, message.width)
+        patch_size = message.patch_size if message.HasField("patch_size") else None
+        return cls(message.channels, message.height, message.width, patch_size)
 
 
 @dataclass(frozen=True, slots=True)

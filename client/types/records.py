@@ -1,5 +1,6 @@
 """Explanations as plain data: dicts that JSON can carry, and rows of a table."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ligserve.client.types.plain import to_plain
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def plain_explanation(explanation: "Explanation") -> dict[str, object]:
-    """Everything in an explanation, with what follows from it: words, normalised scores, entities."""
+    """Everything in an explanation, with what follows from it: words, patches, normalised scores."""
     plain = {name: to_plain(getattr(explanation, name)) for name in explanation.__slots__}
     plain["targets"] = [_plain_target(explanation, position) for position in range(len(explanation.targets))]
     plain["entities"] = to_plain(explanation.entities())
@@ -17,7 +18,13 @@ def plain_explanation(explanation: "Explanation") -> dict[str, object]:
 
 
 def records(explanation: "Explanation") -> list[dict[str, object]]:
-    """One row per target and token."""
+    """One row per target and token, or patch of an image."""
+    if explanation.image_shape is not None:
+        return [
+            {"target": str(target.target), **asdict(patch)}
+            for position, target in enumerate(explanation.targets)
+            for patch in explanation.patches(position)
+        ]
     return [
         {
             "target": str(target.target),
@@ -36,5 +43,8 @@ def _plain_target(explanation: "Explanation", position: int) -> dict[str, object
     target = explanation.targets[position]
     plain = {name: to_plain(getattr(target, name)) for name in target.__slots__}
     plain["normalised_scores"] = to_plain(target.normalised_scores)
-    plain["words"] = to_plain(explanation.words(position))
+    if explanation.image_shape is None:
+        plain["words"] = to_plain(explanation.words(position))
+    else:
+        plain["patches"] = to_plain(explanation.patches(position))
     return plain

@@ -91,8 +91,10 @@ class TargetSummary:
             f_input=message.f_input,
             f_baseline=message.f_baseline,
             score_sum=message.score_sum,
-            convergence_delta=message.convergence_delta,
-            error_bound=message.error_bound,
+            convergence_delta=message.convergence_delta
+            if message.HasField("convergence_delta")
+            else math.nan,
+            error_bound=message.error_bound if message.HasField("error_bound") else math.nan,
             score_error_sum=message.score_error_sum if message.HasField("score_error_sum") else None,
             stop_reason=from_number(reasons, "STOP_REASON_", message.stop_reason, StopReason.UNSPECIFIED),
             points=message.points,
@@ -106,15 +108,16 @@ class TargetExplanation:
 
     Attributes:
         target: what is explained.
-        scores: one per token, in units of the target's output space; they add up to about
-            f_input - f_baseline.
+        scores: one per token (or pixel value), in units of the target's output space; they add up to about
+            f_input - f_baseline, but for squares and variances of a noise tunnel.
         score_errors: estimated quadrature error of each score, plus or minus; empty where the rule gives
             none.
-        f_input: the target's output for the input.
+        f_input: the target's output for the input; with a noise tunnel the mean over its copies.
         f_baseline: the target's output for the baseline.
         score_sum: sum of the scores, as the server adds them.
-        convergence_delta: score_sum - (f_input - f_baseline), the true completeness error.
-        error_bound: bound on |convergence_delta|.
+        convergence_delta: score_sum - (f_input - f_baseline), the true completeness error; NaN where scores
+            do not add up.
+        error_bound: bound on |convergence_delta|; NaN where that is.
         score_error_sum: estimated sum of the scores' errors; None where the rule gives none.
         stop_reason: why the work ended.
         points: forward and backward passes of one row each.

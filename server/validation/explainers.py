@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ligserve.server.validation.images import check_image, check_noise_tunnel
 from ligserve.server.validation.rules import Violations
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
@@ -32,6 +33,8 @@ def check_explainer(found: Violations, request: service_pb.ExplainRequest, max_t
         case "question_answering":
             check_question_answering(found, request.question_answering, max_text_chars)
             check_explained_logit(found, request.options)
+        case "image_classification":
+            check_image_classification(found, request.image_classification)
 
 
 def check_sequence_classification(
@@ -117,6 +120,16 @@ def check_explained_logit(found: Violations, options: pb.ExplainOptions) -> None
             "options.output_space",
             "must be LOGIT or not set: question answering in the LIBRARY convention explains a logit",
         )
+
+
+def check_image_classification(found: Violations, message: pb.ImageClassification) -> None:
+    """Check the image, the targets, the names of the labels and the noise."""
+    path = "image_classification"
+    check_image(found, path, message)
+    check_targets(found, f"{path}.targets", message.targets)
+    check_custom_labels(found, f"{path}.custom_labels", message.custom_labels)
+    if message.HasField("noise_tunnel"):
+        check_noise_tunnel(found, f"{path}.noise_tunnel", message.noise_tunnel)
 
 
 def check_template(found: Violations, path: str, template: str, max_text_chars: int) -> None:

@@ -1,7 +1,10 @@
 """A loaded model as ModelService shows it."""
 
+from collections.abc import Sequence
+
 from ligserve.server.workers.explainers import PLANNERS
 from ligserve.server.workers.explainers.baselines import supported_baselines
+from ligserve.server.workers.explainers.image_setting import IMAGE_BASELINES
 from ligserve.server.workers.explainers.moved_layer import supported_layers
 from ligserve.server.workers.explainers.support import CONVENTIONS, head_refusal, refusal
 from ligserve.server.workers.models.loaded import LoadedModel, TextModel
@@ -26,19 +29,27 @@ def describe(model: LoadedModel) -> model_service_pb2.Model:
 
 
 def _support(explainer: str, model: LoadedModel) -> model_service_pb2.ExplainerSupport:
-    if not isinstance(model, TextModel):
-        raise RuntimeError(f"model '{model.name}' is not a model of text")
     refusals = {convention: refusal(model, explainer, convention) for convention in CONVENTIONS}
     conventions = [convention for convention, why in refusals.items() if not why]
-    layers = {layer for convention in conventions for layer in supported_layers(model, convention)}
+    layers, baselines = _choices(model, conventions)
     return model_service_pb2.ExplainerSupport(
         explainer=explainer,
         conventions=conventions,
-        embedding_layers=sorted(layers),
-        baselines=supported_baselines(model),
+        embedding_layers=layers,
+        baselines=baselines,
         refusals=[
             f"{explanation_pb2.Convention.Name(convention).removeprefix('CONVENTION_')}: {why}"
             for convention, why in refusals.items()
             if why
         ],
     )
+
+
+def _choices(
+    model: LoadedModel, conventions: Sequence["explanation_pb2.Convention.ValueType"]
+) -> tuple[Sequence["explanation_pb2.EmbeddingLayer.ValueType"], Sequence[str]]:
+    """The layers that a path can move, and where it can start."""
+    if not isinstance(model, TextModel):
+        return (), IMAGE_BASELINES
+    layers = {layer for convention in conventions for layer in supported_layers(model, convention)}
+    return sorted(layers), supported_baselines(model)

@@ -1,20 +1,23 @@
 """Events of an explanation, from plans, estimates and costs."""
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import version
 
 from google.protobuf.duration_pb2 import Duration
 
-from ligserve.server.workers.engine.path import PathCost
+from ligserve.server.workers.engine.path import Path, PathCost
 from ligserve.server.workers.explainers import Explained, Plan
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.part import Part
-from ligserve.server.workers.quadrature import LockStepRule
+from ligserve.server.workers.quadrature import LockStepRule, PathEstimate
 from ligserve.v1 import explanation_pb2
 from ligserve.v1 import explanation_service_pb2 as pb
 
 MAX_TOKENS_PER_MESSAGE = 256
+# An image has a hundred thousand and more; 128 KiB a message.
+MAX_PIXELS_PER_MESSAGE = 16384
 # A baseline that the model already judges as the explained class leaves little to explain.
 NEUTRAL_PROBABILITY = 0.8
 # Every token may be a target; so many warnings of them say enough.
@@ -52,24 +55,28 @@ def _window(part: Part) -> pb.Window:
 def estimates(part: Part) -> Iterator[pb.Estimate]:
     """The part's estimate, cut into messages; nothing before the first closed round."""
     estimate = part.path.rule.estimate()
-    if estimate is None:
-        return
-    share = part.share
+    return iter(()) if estimate is None else estimates_of(estimate, part, final=part.finished_already)
+
+
+def estimates_of(estimate: PathEstimate, part: Part, *, final: bool) -> Iterator[pb.Estimate]:
+    """An estimate of a part's targets, cut into messages."""
+    share, size = part.share, MAX_TOKENS_PER_MESSAGE if part.plan.tokens.ids else MAX_PIXELS_PER_MESSAGE
     for row, target in enumerate(part.targets):
         scores = share * estimate.scores[row]
         errors = None if estimate.score_errors is None else share * estimate.score_errors[row]
-        for first in range(0, len(scores), MAX_TOKENS_PER_MESSAGE):
-            piece = slice(first, first + MAX_TOKENS_PER_MESSAGE)
+        bound = share * float(estimate.error_bound[row])
+        for first in range(0, len(scores), size):
+            piece = slice(first, first + size)
             yield pb.Estimate(
                 target=target,
                 window=part.window,
                 first_token=first,
                 scores=scores[piece].tolist(),
                 score_errors=[] if errors is None else errors[piece].tolist(),
-                error_bound=share * float(estimate.error_bound[row]),
+                error_bound=None if math.isnan(bound) else bound,
                 points=estimate.points,
                 round=estimate.round,
-                final=part.finished_already,
+                final=final,
             )
 
 
@@ -116,27 +123,43 @@ def _cost(costs: Sequence[PathCost], seconds: float) -> pb.Cost:
 
 def _target_summaries(part: Part) -> Iterator[pb.TargetSummary]:
     if not part.explained:
-        return
+        return iter(())
     rule = part.path.rule
     estimate = rule.whole.estimate() if isinstance(rule, LockStepRule) else rule.estimate()
     if estimate is None:
         raise RuntimeError("a path finished without an estimate")
-    reasons = rule.stop_reasons()
-    for row, (target, reason) in enumerate(zip(part.targets, reasons, strict=True)):
-        cut = part.path.cut_by_deadline and reason != pb.STOP_REASON_TOLERANCE
+    return target_summaries(estimate, part.targets, stop_reasons(part.path))
+
+
+def target_summaries(
+    estimate: PathEstimate, targets: Sequence[int], reasons: Sequence["pb.StopReason.ValueType"]
+) -> Iterator[pb.TargetSummary]:
+    """What was reached for each target, and why the work on it ended."""
+    deltas = estimate.convergence_delta
+    for row, (target, reason) in enumerate(zip(targets, reasons, strict=True)):
         summary = pb.TargetSummary(
             target=target,
             f_input=float(estimate.f_input[row]),
             f_baseline=float(estimate.f_baseline[row]),
             score_sum=float(estimate.scores[row].sum()),
-            convergence_delta=float(estimate.convergence_delta[row]),
-            error_bound=float(estimate.error_bound[row]),
-            stop_reason=pb.STOP_REASON_DEADLINE if cut else reason,
+            stop_reason=reason,
             points=estimate.points,
         )
-        if estimate.score_errors is not None:
-            summary.score_error_sum = float(estimate.score_errors[row].sum())
+        if not math.isnan(estimate.error_bound[row]):
+            summary.convergence_delta = float(deltas[row])
+            summary.error_bound = float(estimate.error_bound[row])
+        if estimate.score_error_sum is not None:
+            summary.score_error_sum = float(estimate.score_error_sum[row])
         yield summary
+
+
+def stop_reasons(path: Path) -> list["pb.StopReason.ValueType"]:
+    """Why the work on each target of a finished path ended."""
+    reached, cut = pb.STOP_REASON_TOLERANCE, path.cut_by_deadline
+    return [
+        pb.STOP_REASON_DEADLINE if cut and reason != reached else reason
+        for reason in path.rule.stop_reasons()
+    ]
 
 
 def _baseline_warnings(

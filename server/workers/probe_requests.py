@@ -7,6 +7,9 @@ from ligserve.v1.explanation_service_pb2 import ExplainRequest
 
 _TEXT = "a probe"
 _SECOND = "two probes"
+# Large enough for any crop; every value differs from its neighbours.
+_SIDE = 32
+_PIXELS = bytes(7 * n % 256 for n in range(_SIDE * _SIDE * 3))
 
 # By the name of the explainer's field.
 PROBE_REQUESTS: Mapping[str, ExplainRequest] = {
@@ -23,5 +26,10 @@ PROBE_REQUESTS: Mapping[str, ExplainRequest] = {
     "token_classification": ExplainRequest(token_classification=pb.TokenClassification(text=_TEXT)),
     "question_answering": ExplainRequest(
         question_answering=pb.QuestionAnswering(question=_TEXT, context=_SECOND)
+    ),
+    "image_classification": ExplainRequest(
+        image_classification=pb.ImageClassification(
+            array=pb.ImageArray(height=_SIDE, width=_SIDE, channels=3, values=_PIXELS)
+        )
     ),
 }

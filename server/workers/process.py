@@ -23,6 +23,7 @@ from ligserve.server.workers.job import Job
 from ligserve.server.workers.job_channel import JobChannel, ended
 from ligserve.server.workers.models.loaded import LoadedModel, Refusals
 from ligserve.server.workers.models.loading import ModelLoadError, load_model
+from ligserve.server.workers.noisy_job import NoisyJob
 from ligserve.server.workers.pipe import Pipe
 from ligserve.server.workers.probe import probed
 from ligserve.v1 import explanation_pb2
@@ -30,7 +31,7 @@ from ligserve.v1.explanation_service_pb2 import ExplainRequest
 
 _log = logger("ligserve.worker")
 
-AnyJob = Job | DocumentJob
+AnyJob = Job | DocumentJob | NoisyJob
 
 
 def serve_front(descriptor: int) -> int:
@@ -91,6 +92,12 @@ def _named(refusals: Refusals) -> dict[str, str]:
     }
 
 
+def _kind_of_job(plan: Plan) -> type[Job] | type[DocumentJob] | type[NoisyJob]:
+    if plan.copies is not None:
+        return NoisyJob
+    return Job if plan.document is None else DocumentJob
+
+
 class Worker:
     """The jobs of one process: starts them, finds them again to cancel them.
 
@@ -147,8 +154,8 @@ class Worker:
             self._planner.submit(self._plan_on, run, planning, received)
 
     def _submit(self, run: RunJob, plan: Plan, received: float) -> None:
-        kind = Job if plan.document is None else DocumentJob
-        job = kind(run, plan, self._identity, JobChannel(run, self._pipe.send, self._forget), received)
+        channel = JobChannel(run, self._pipe.send, self._forget)
+        job = _kind_of_job(plan)(run, plan, self._identity, channel, received)
         if self._done_planning(run.job_id, job):
             job.start(self._engine)
 

@@ -151,7 +151,6 @@ def test_an_unknown_model_is_not_found_and_the_others_are_named(live: LiveServer
 
 
 UNBUILT = {
-    "image_classification": explaining("image_classification", image=b"a"),
     "options.baselines.reference_text": request(baselines=[{"reference_text": "a"}]),
     "more than one of options.baselines": request(baselines=[{"pad_token": {}}, {"mask_token": {}}]),
     "options.long_input.window.aggregate MEAN_LOGITS": request(long_input={"window": {"aggregate": 4}}),

@@ -2,5 +2,6 @@
 
 from tests.zoo.architectures import ARCHITECTURES, Architecture
 from tests.zoo.build import build_model
+from tests.zoo.image_architectures import IMAGE_ARCHITECTURES
 
-__all__ = ["ARCHITECTURES", "Architecture", "build_model"]
+__all__ = ["ARCHITECTURES", "IMAGE_ARCHITECTURES", "Architecture", "build_model"]

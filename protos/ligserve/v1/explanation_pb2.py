@@ -24,21 +24,21 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dligserve/v1/explanation.proto\x12\x0bligserve.v1\">\n\x0e\x43lassReference\x12\x0f\n\x05index\x18\x01 \x01(\rH\x00\x12\x0e\n\x04name\x18\x02 \x01(\tH\x00\x42\x0b\n\treference\"f\n\x0b\x43lassTarget\x12*\n\x05label\x18\x01 \x01(\x0b\x32\x1b.ligserve.v1.ClassReference\x12+\n\x06versus\x18\x02 \x01(\x0b\x32\x1b.ligserve.v1.ClassReference\"h\n\x16SequenceClassification\x12\x0c\n\x04text\x18\x01 \x01(\t\x12)\n\x07targets\x18\x02 \x03(\x0b\x32\x18.ligserve.v1.ClassTarget\x12\x15\n\rcustom_labels\x18\x03 \x03(\t\"\x93\x01\n\x1ePairwiseSequenceClassification\x12\r\n\x05text1\x18\x01 \x01(\t\x12\r\n\x05text2\x18\x02 \x01(\t\x12)\n\x07targets\x18\x03 \x03(\x0b\x32\x18.ligserve.v1.ClassTarget\x12\x15\n\rcustom_labels\x18\x04 \x03(\t\x12\x11\n\tflip_sign\x18\x05 \x01(\x08\"l\n\x18MultiLabelClassification\x12\x0c\n\x04text\x18\x01 \x01(\t\x12+\n\x06labels\x18\x02 \x03(\x0b\x32\x1b.ligserve.v1.ClassReference\x12\x15\n\rcustom_labels\x18\x03 \x03(\t\"\xa1\x01\n\x16ZeroShotClassification\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12 \n\x13hypothesis_template\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x1a\n\x12include_hypothesis\x18\x04 \x01(\x08\x12\x13\n\x0bmulti_label\x18\x05 \x01(\x08\x42\x16\n\x14_hypothesis_template\"l\n\x11QuestionAnswering\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontext\x18\x02 \x01(\t\x12\x1e\n\x11max_answer_tokens\x18\x03 \x01(\rH\x00\x88\x01\x01\x42\x14\n\x12_max_answer_tokens\"T\n\x13TokenClassification\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x17\n\x0fignored_indexes\x18\x02 \x03(\r\x12\x16\n\x0eignored_labels\x18\x03 \x03(\t\"\x96\x01\n\x13ImageClassification\x12\r\n\x05image\x18\x01 \x01(\x0c\x12)\n\x07targets\x18\x02 \x03(\x0b\x32\x18.ligserve.v1.ClassTarget\x12\x15\n\rcustom_labels\x18\x03 \x03(\t\x12.\n\x0cnoise_tunnel\x18\x04 \x01(\x0b\x32\x18.ligserve.v1.NoiseTunnel\"\xf3\x01\n\x0bNoiseTunnel\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.ligserve.v1.NoiseTunnel.Kind\x12\x14\n\x07samples\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x12\n\x05stdev\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04seed\x18\x04 \x01(\x04H\x02\x88\x01\x01\"[\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fKIND_SMOOTHGRAD\x10\x01\x12\x16\n\x12KIND_SMOOTHGRAD_SQ\x10\x02\x12\x10\n\x0cKIND_VARGRAD\x10\x03\x42\n\n\x08_samplesB\x08\n\x06_stdevB\x07\n\x05_seed\"Y\n\nFixedSteps\x12\x14\n\x07n_steps\x18\x01 \x01(\rH\x00\x88\x01\x01\x12)\n\x04rule\x18\x02 \x01(\x0e\x32\x1b.ligserve.v1.QuadratureRuleB\n\n\x08_n_steps\"W\n\tTolerance\x12\x15\n\x08relative\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\nmax_points\x18\x02 \x01(\rH\x01\x88\x01\x01\x42\x0b\n\t_relativeB\r\n\x0b_max_points\"\xce\x02\n\x08\x42\x61seline\x12\x33\n\tpad_token\x18\x01 \x01(\x0b\x32\x1e.ligserve.v1.Baseline.PadTokenH\x00\x12\x35\n\nmask_token\x18\x02 \x01(\x0b\x32\x1f.ligserve.v1.Baseline.MaskTokenH\x00\x12;\n\runknown_token\x18\x03 \x01(\x0b\x32\".ligserve.v1.Baseline.UnknownTokenH\x00\x12=\n\x0ezero_embedding\x18\x04 \x01(\x0b\x32#.ligserve.v1.Baseline.ZeroEmbeddingH\x00\x12\x18\n\x0ereference_text\x18\x05 \x01(\tH\x00\x1a\n\n\x08PadToken\x1a\x0b\n\tMaskToken\x1a\x0e\n\x0cUnknownToken\x1a\x0f\n\rZeroEmbeddingB\x06\n\x04kind\"\xb7\x03\n\tLongInput\x12/\n\x06refuse\x18\x01 \x01(\x0b\x32\x1d.ligserve.v1.LongInput.RefuseH\x00\x12/\n\x06window\x18\x02 \x01(\x0b\x32\x1d.ligserve.v1.LongInput.WindowH\x00\x12\x33\n\x08truncate\x18\x03 \x01(\x0b\x32\x1f.ligserve.v1.LongInput.TruncateH\x00\x1a\x08\n\x06Refuse\x1a\n\n\x08Truncate\x1a\xf2\x01\n\x06Window\x12\x13\n\x06stride\x18\x01 \x01(\rH\x00\x88\x01\x01\x12:\n\taggregate\x18\x02 \x01(\x0e\x32\'.ligserve.v1.LongInput.Window.Aggregate\"\x8b\x01\n\tAggregate\x12\x19\n\x15\x41GGREGATE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41GGREGATE_MEAN\x10\x01\x12!\n\x1d\x41GGREGATE_TOKEN_WEIGHTED_MEAN\x10\x02\x12\x11\n\rAGGREGATE_MAX\x10\x03\x12\x19\n\x15\x41GGREGATE_MEAN_LOGITS\x10\x04\x42\t\n\x07_strideB\x08\n\x06policy\"\xe2\x02\n\x0e\x45xplainOptions\x12+\n\nconvention\x18\x01 \x01(\x0e\x32\x17.ligserve.v1.Convention\x12.\n\x0b\x66ixed_steps\x18\x02 \x01(\x0b\x32\x17.ligserve.v1.FixedStepsH\x00\x12+\n\ttolerance\x18\x03 \x01(\x0b\x32\x16.ligserve.v1.ToleranceH\x00\x12(\n\tbaselines\x18\x04 \x03(\x0b\x32\x15.ligserve.v1.Baseline\x12.\n\x0coutput_space\x18\x05 \x01(\x0e\x32\x18.ligserve.v1.OutputSpace\x12\x34\n\x0f\x65mbedding_layer\x18\x06 \x01(\x0e\x32\x1b.ligserve.v1.EmbeddingLayer\x12*\n\nlong_input\x18\x07 \x01(\x0b\x32\x16.ligserve.v1.LongInputB\n\n\x08\x61\x63\x63uracy*Y\n\nConvention\x12\x1a\n\x16\x43ONVENTION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43ONVENTION_LIBRARY\x10\x01\x12\x17\n\x13\x43ONVENTION_FAITHFUL\x10\x02*|\n\x0bOutputSpace\x12\x1c\n\x18OUTPUT_SPACE_UNSPECIFIED\x10\x00\x12\x1c\n\x18OUTPUT_SPACE_PROBABILITY\x10\x01\x12\x19\n\x15OUTPUT_SPACE_LOG_ODDS\x10\x02\x12\x16\n\x12OUTPUT_SPACE_LOGIT\x10\x03*\x82\x01\n\x0e\x45mbeddingLayer\x12\x1f\n\x1b\x45MBEDDING_LAYER_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45MBEDDING_LAYER_WORD\x10\x01\x12\x1c\n\x18\x45MBEDDING_LAYER_POSITION\x10\x02\x12\x17\n\x13\x45MBEDDING_LAYER_ALL\x10\x03*s\n\x0eQuadratureRule\x12\x1f\n\x1bQUADRATURE_RULE_UNSPECIFIED\x10\x00\x12\"\n\x1eQUADRATURE_RULE_GAUSS_LEGENDRE\x10\x01\x12\x1c\n\x18QUADRATURE_RULE_MIDPOINT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dligserve/v1/explanation.proto\x12\x0bligserve.v1\">\n\x0e\x43lassReference\x12\x0f\n\x05index\x18\x01 \x01(\rH\x00\x12\x0e\n\x04name\x18\x02 \x01(\tH\x00\x42\x0b\n\treference\"f\n\x0b\x43lassTarget\x12*\n\x05label\x18\x01 \x01(\x0b\x32\x1b.ligserve.v1.ClassReference\x12+\n\x06versus\x18\x02 \x01(\x0b\x32\x1b.ligserve.v1.ClassReference\"h\n\x16SequenceClassification\x12\x0c\n\x04text\x18\x01 \x01(\t\x12)\n\x07targets\x18\x02 \x03(\x0b\x32\x18.ligserve.v1.ClassTarget\x12\x15\n\rcustom_labels\x18\x03 \x03(\t\"\x93\x01\n\x1ePairwiseSequenceClassification\x12\r\n\x05text1\x18\x01 \x01(\t\x12\r\n\x05text2\x18\x02 \x01(\t\x12)\n\x07targets\x18\x03 \x03(\x0b\x32\x18.ligserve.v1.ClassTarget\x12\x15\n\rcustom_labels\x18\x04 \x03(\t\x12\x11\n\tflip_sign\x18\x05 \x01(\x08\"l\n\x18MultiLabelClassification\x12\x0c\n\x04text\x18\x01 \x01(\t\x12+\n\x06labels\x18\x02 \x03(\x0b\x32\x1b.ligserve.v1.ClassReference\x12\x15\n\rcustom_labels\x18\x03 \x03(\t\"\xa1\x01\n\x16ZeroShotClassification\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12 \n\x13hypothesis_template\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x1a\n\x12include_hypothesis\x18\x04 \x01(\x08\x12\x13\n\x0bmulti_label\x18\x05 \x01(\x08\x42\x16\n\x14_hypothesis_template\"l\n\x11QuestionAnswering\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontext\x18\x02 \x01(\t\x12\x1e\n\x11max_answer_tokens\x18\x03 \x01(\rH\x00\x88\x01\x01\x42\x14\n\x12_max_answer_tokens\"T\n\x13TokenClassification\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x17\n\x0fignored_indexes\x18\x02 \x03(\r\x12\x16\n\x0eignored_labels\x18\x03 \x03(\t\"\xe9\x01\n\x13ImageClassification\x12\x0f\n\x05image\x18\x01 \x01(\x0cH\x00\x12(\n\x05\x61rray\x18\x05 \x01(\x0b\x32\x17.ligserve.v1.ImageArrayH\x00\x12)\n\x07targets\x18\x02 \x03(\x0b\x32\x18.ligserve.v1.ClassTarget\x12\x15\n\rcustom_labels\x18\x03 \x03(\t\x12.\n\x0cnoise_tunnel\x18\x04 \x01(\x0b\x32\x18.ligserve.v1.NoiseTunnel\x12\x1b\n\x13return_pixel_values\x18\x06 \x01(\x08\x42\x08\n\x06source\"M\n\nImageArray\x12\x0e\n\x06height\x18\x01 \x01(\r\x12\r\n\x05width\x18\x02 \x01(\r\x12\x10\n\x08\x63hannels\x18\x03 \x01(\r\x12\x0e\n\x06values\x18\x04 \x01(\x0c\"\xf3\x01\n\x0bNoiseTunnel\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.ligserve.v1.NoiseTunnel.Kind\x12\x14\n\x07samples\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x12\n\x05stdev\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04seed\x18\x04 \x01(\x04H\x02\x88\x01\x01\"[\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fKIND_SMOOTHGRAD\x10\x01\x12\x16\n\x12KIND_SMOOTHGRAD_SQ\x10\x02\x12\x10\n\x0cKIND_VARGRAD\x10\x03\x42\n\n\x08_samplesB\x08\n\x06_stdevB\x07\n\x05_seed\"Y\n\nFixedSteps\x12\x14\n\x07n_steps\x18\x01 \x01(\rH\x00\x88\x01\x01\x12)\n\x04rule\x18\x02 \x01(\x0e\x32\x1b.ligserve.v1.QuadratureRuleB\n\n\x08_n_steps\"W\n\tTolerance\x12\x15\n\x08relative\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\nmax_points\x18\x02 \x01(\rH\x01\x88\x01\x01\x42\x0b\n\t_relativeB\r\n\x0b_max_points\"\xce\x02\n\x08\x42\x61seline\x12\x33\n\tpad_token\x18\x01 \x01(\x0b\x32\x1e.ligserve.v1.Baseline.PadTokenH\x00\x12\x35\n\nmask_token\x18\x02 \x01(\x0b\x32\x1f.ligserve.v1.Baseline.MaskTokenH\x00\x12;\n\runknown_token\x18\x03 \x01(\x0b\x32\".ligserve.v1.Baseline.UnknownTokenH\x00\x12=\n\x0ezero_embedding\x18\x04 \x01(\x0b\x32#.ligserve.v1.Baseline.ZeroEmbeddingH\x00\x12\x18\n\x0ereference_text\x18\x05 \x01(\tH\x00\x1a\n\n\x08PadToken\x1a\x0b\n\tMaskToken\x1a\x0e\n\x0cUnknownToken\x1a\x0f\n\rZeroEmbeddingB\x06\n\x04kind\"\xb7\x03\n\tLongInput\x12/\n\x06refuse\x18\x01 \x01(\x0b\x32\x1d.ligserve.v1.LongInput.RefuseH\x00\x12/\n\x06window\x18\x02 \x01(\x0b\x32\x1d.ligserve.v1.LongInput.WindowH\x00\x12\x33\n\x08truncate\x18\x03 \x01(\x0b\x32\x1f.ligserve.v1.LongInput.TruncateH\x00\x1a\x08\n\x06Refuse\x1a\n\n\x08Truncate\x1a\xf2\x01\n\x06Window\x12\x13\n\x06stride\x18\x01 \x01(\rH\x00\x88\x01\x01\x12:\n\taggregate\x18\x02 \x01(\x0e\x32\'.ligserve.v1.LongInput.Window.Aggregate\"\x8b\x01\n\tAggregate\x12\x19\n\x15\x41GGREGATE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41GGREGATE_MEAN\x10\x01\x12!\n\x1d\x41GGREGATE_TOKEN_WEIGHTED_MEAN\x10\x02\x12\x11\n\rAGGREGATE_MAX\x10\x03\x12\x19\n\x15\x41GGREGATE_MEAN_LOGITS\x10\x04\x42\t\n\x07_strideB\x08\n\x06policy\"\xe2\x02\n\x0e\x45xplainOptions\x12+\n\nconvention\x18\x01 \x01(\x0e\x32\x17.ligserve.v1.Convention\x12.\n\x0b\x66ixed_steps\x18\x02 \x01(\x0b\x32\x17.ligserve.v1.FixedStepsH\x00\x12+\n\ttolerance\x18\x03 \x01(\x0b\x32\x16.ligserve.v1.ToleranceH\x00\x12(\n\tbaselines\x18\x04 \x03(\x0b\x32\x15.ligserve.v1.Baseline\x12.\n\x0coutput_space\x18\x05 \x01(\x0e\x32\x18.ligserve.v1.OutputSpace\x12\x34\n\x0f\x65mbedding_layer\x18\x06 \x01(\x0e\x32\x1b.ligserve.v1.EmbeddingLayer\x12*\n\nlong_input\x18\x07 \x01(\x0b\x32\x16.ligserve.v1.LongInputB\n\n\x08\x61\x63\x63uracy*Y\n\nConvention\x12\x1a\n\x16\x43ONVENTION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43ONVENTION_LIBRARY\x10\x01\x12\x17\n\x13\x43ONVENTION_FAITHFUL\x10\x02*|\n\x0bOutputSpace\x12\x1c\n\x18OUTPUT_SPACE_UNSPECIFIED\x10\x00\x12\x1c\n\x18OUTPUT_SPACE_PROBABILITY\x10\x01\x12\x19\n\x15OUTPUT_SPACE_LOG_ODDS\x10\x02\x12\x16\n\x12OUTPUT_SPACE_LOGIT\x10\x03*\x82\x01\n\x0e\x45mbeddingLayer\x12\x1f\n\x1b\x45MBEDDING_LAYER_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45MBEDDING_LAYER_WORD\x10\x01\x12\x1c\n\x18\x45MBEDDING_LAYER_POSITION\x10\x02\x12\x17\n\x13\x45MBEDDING_LAYER_ALL\x10\x03*s\n\x0eQuadratureRule\x12\x1f\n\x1bQUADRATURE_RULE_UNSPECIFIED\x10\x00\x12\"\n\x1eQUADRATURE_RULE_GAUSS_LEGENDRE\x10\x01\x12\x1c\n\x18QUADRATURE_RULE_MIDPOINT\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ligserve.v1.explanation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONVENTION']._serialized_start=2655
-  _globals['_CONVENTION']._serialized_end=2744
-  _globals['_OUTPUTSPACE']._serialized_start=2746
-  _globals['_OUTPUTSPACE']._serialized_end=2870
-  _globals['_EMBEDDINGLAYER']._serialized_start=2873
-  _globals['_EMBEDDINGLAYER']._serialized_end=3003
-  _globals['_QUADRATURERULE']._serialized_start=3005
-  _globals['_QUADRATURERULE']._serialized_end=3120
+  _globals['_CONVENTION']._serialized_start=2817
+  _globals['_CONVENTION']._serialized_end=2906
+  _globals['_OUTPUTSPACE']._serialized_start=2908
+  _globals['_OUTPUTSPACE']._serialized_end=3032
+  _globals['_EMBEDDINGLAYER']._serialized_start=3035
+  _globals['_EMBEDDINGLAYER']._serialized_end=3165
+  _globals['_QUADRATURERULE']._serialized_start=3167
+  _globals['_QUADRATURERULE']._serialized_end=3282
   _globals['_CLASSREFERENCE']._serialized_start=46
   _globals['_CLASSREFERENCE']._serialized_end=108
   _globals['_CLASSTARGET']._serialized_start=110
@@ -56,35 +56,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKENCLASSIFICATION']._serialized_start=854
   _globals['_TOKENCLASSIFICATION']._serialized_end=938
   _globals['_IMAGECLASSIFICATION']._serialized_start=941
-  _globals['_IMAGECLASSIFICATION']._serialized_end=1091
-  _globals['_NOISETUNNEL']._serialized_start=1094
-  _globals['_NOISETUNNEL']._serialized_end=1337
-  _globals['_NOISETUNNEL_KIND']._serialized_start=1215
-  _globals['_NOISETUNNEL_KIND']._serialized_end=1306
-  _globals['_FIXEDSTEPS']._serialized_start=1339
-  _globals['_FIXEDSTEPS']._serialized_end=1428
-  _globals['_TOLERANCE']._serialized_start=1430
-  _globals['_TOLERANCE']._serialized_end=1517
-  _globals['_BASELINE']._serialized_start=1520
-  _globals['_BASELINE']._serialized_end=1854
-  _globals['_BASELINE_PADTOKEN']._serialized_start=1790
-  _globals['_BASELINE_PADTOKEN']._serialized_end=1800
-  _globals['_BASELINE_MASKTOKEN']._serialized_start=1802
-  _globals['_BASELINE_MASKTOKEN']._serialized_end=1813
-  _globals['_BASELINE_UNKNOWNTOKEN']._serialized_start=1815
-  _globals['_BASELINE_UNKNOWNTOKEN']._serialized_end=1829
-  _globals['_BASELINE_ZEROEMBEDDING']._serialized_start=1831
-  _globals['_BASELINE_ZEROEMBEDDING']._serialized_end=1846
-  _globals['_LONGINPUT']._serialized_start=1857
-  _globals['_LONGINPUT']._serialized_end=2296
-  _globals['_LONGINPUT_REFUSE']._serialized_start=2021
-  _globals['_LONGINPUT_REFUSE']._serialized_end=2029
-  _globals['_LONGINPUT_TRUNCATE']._serialized_start=2031
-  _globals['_LONGINPUT_TRUNCATE']._serialized_end=2041
-  _globals['_LONGINPUT_WINDOW']._serialized_start=2044
-  _globals['_LONGINPUT_WINDOW']._serialized_end=2286
-  _globals['_LONGINPUT_WINDOW_AGGREGATE']._serialized_start=2136
-  _globals['_LONGINPUT_WINDOW_AGGREGATE']._serialized_end=2275
-  _globals['_EXPLAINOPTIONS']._serialized_start=2299
-  _globals['_EXPLAINOPTIONS']._serialized_end=2653
+  _globals['_IMAGECLASSIFICATION']._serialized_end=1174
+  _globals['_IMAGEARRAY']._serialized_start=1176
+  _globals['_IMAGEARRAY']._serialized_end=1253
+  _globals['_NOISETUNNEL']._serialized_start=1256
+  _globals['_NOISETUNNEL']._serialized_end=1499
+  _globals['_NOISETUNNEL_KIND']._serialized_start=1377
+  _globals['_NOISETUNNEL_KIND']._serialized_end=1468
+  _globals['_FIXEDSTEPS']._serialized_start=1501
+  _globals['_FIXEDSTEPS']._serialized_end=1590
+  _globals['_TOLERANCE']._serialized_start=1592
+  _globals['_TOLERANCE']._serialized_end=1679
+  _globals['_BASELINE']._serialized_start=1682
+  _globals['_BASELINE']._serialized_end=2016
+  _globals['_BASELINE_PADTOKEN']._serialized_start=1952
+  _globals['_BASELINE_PADTOKEN']._serialized_end=1962
+  _globals['_BASELINE_MASKTOKEN']._serialized_start=1964
+  _globals['_BASELINE_MASKTOKEN']._serialized_end=1975
+  _globals['_BASELINE_UNKNOWNTOKEN']._serialized_start=1977
+  _globals['_BASELINE_UNKNOWNTOKEN']._serialized_end=1991
+  _globals['_BASELINE_ZEROEMBEDDING']._serialized_start=1993
+  _globals['_BASELINE_ZEROEMBEDDING']._serialized_end=2008
+  _globals['_LONGINPUT']._serialized_start=2019
+  _globals['_LONGINPUT']._serialized_end=2458
+  _globals['_LONGINPUT_REFUSE']._serialized_start=2183
+  _globals['_LONGINPUT_REFUSE']._serialized_end=2191
+  _globals['_LONGINPUT_TRUNCATE']._serialized_start=2193
+  _globals['_LONGINPUT_TRUNCATE']._serialized_end=2203
+  _globals['_LONGINPUT_WINDOW']._serialized_start=2206
+  _globals['_LONGINPUT_WINDOW']._serialized_end=2448
+  _globals['_LONGINPUT_WINDOW_AGGREGATE']._serialized_start=2298
+  _globals['_LONGINPUT_WINDOW_AGGREGATE']._serialized_end=2437
+  _globals['_EXPLAINOPTIONS']._serialized_start=2461
+  _globals['_EXPLAINOPTIONS']._serialized_end=2815
 # @@protoc_insertion_point(module_scope)

@@ -54,7 +54,7 @@ class _OutputSpace:
 class _OutputSpaceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OutputSpace.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     OUTPUT_SPACE_UNSPECIFIED: _OutputSpace.ValueType  # 0
-    """Default: PROBABILITY."""
+    """Default: PROBABILITY (image classification in the LIBRARY convention: LOGIT)."""
     OUTPUT_SPACE_PROBABILITY: _OutputSpace.ValueType  # 1
     """Softmax of the logits; the sigmoid of a single logit, or of each logit in multi-label
     classification; in question answering the softmax over tokens that Answer.probability tells of;
@@ -69,7 +69,7 @@ class OutputSpace(_OutputSpace, metaclass=_OutputSpaceEnumTypeWrapper):
     """The function of the logits that is explained."""
 
 OUTPUT_SPACE_UNSPECIFIED: OutputSpace.ValueType  # 0
-"""Default: PROBABILITY."""
+"""Default: PROBABILITY (image classification in the LIBRARY convention: LOGIT)."""
 OUTPUT_SPACE_PROBABILITY: OutputSpace.ValueType  # 1
 """Softmax of the logits; the sigmoid of a single logit, or of each logit in multi-label
 classification; in question answering the softmax over tokens that Answer.probability tells of;
@@ -442,16 +442,28 @@ Global___TokenClassification: _TypeAlias = TokenClassification  # noqa: Y015
 
 @_typing.final
 class ImageClassification(_message.Message):
-    """Explains an image classifier's output for one image."""
+    """Explains an image classifier's output for one image. The path moves the pixel values that the
+    model's own image processor makes of it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     IMAGE_FIELD_NUMBER: _builtins.int
+    ARRAY_FIELD_NUMBER: _builtins.int
     TARGETS_FIELD_NUMBER: _builtins.int
     CUSTOM_LABELS_FIELD_NUMBER: _builtins.int
     NOISE_TUNNEL_FIELD_NUMBER: _builtins.int
+    RETURN_PIXEL_VALUES_FIELD_NUMBER: _builtins.int
     image: _builtins.bytes
-    """The image as an encoded file: PNG or JPEG. At most 16 MiB."""
+    """An encoded file: PNG or JPEG, 1 byte to 16 MiB. It is turned upright as its EXIF orientation
+    says and converted to RGB, as transformers' pipeline does; transparency is ignored.
+    """
+    return_pixel_values: _builtins.bool
+    """Whether the header holds the pixel values that the model sees. Default: false."""
+    @_builtins.property
+    def array(self) -> Global___ImageArray:
+        """Pixels as they are."""
+
     @_builtins.property
     def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClassTarget]:
         """What to explain. 0 to 64. Default: the predicted class."""
@@ -468,21 +480,64 @@ class ImageClassification(_message.Message):
         self,
         *,
         image: _builtins.bytes = ...,
+        array: Global___ImageArray | None = ...,
         targets: _abc.Iterable[Global___ClassTarget] | None = ...,
         custom_labels: _abc.Iterable[_builtins.str] | None = ...,
         noise_tunnel: Global___NoiseTunnel | None = ...,
+        return_pixel_values: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["noise_tunnel", b"noise_tunnel"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["array", b"array", "image", b"image", "noise_tunnel", b"noise_tunnel", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["custom_labels", b"custom_labels", "image", b"image", "noise_tunnel", b"noise_tunnel", "targets", b"targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["array", b"array", "custom_labels", b"custom_labels", "image", b"image", "noise_tunnel", b"noise_tunnel", "return_pixel_values", b"return_pixel_values", "source", b"source", "targets", b"targets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["image", "array"]  # noqa: Y015
+    _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
 
 Global___ImageClassification: _TypeAlias = ImageClassification  # noqa: Y015
 
 @_typing.final
+class ImageArray(_message.Message):
+    """An image as raw intensities, 0 (dark) to 255."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    WIDTH_FIELD_NUMBER: _builtins.int
+    CHANNELS_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    height: _builtins.int
+    """Rows, 1 or more."""
+    width: _builtins.int
+    """Columns, 1 or more."""
+    channels: _builtins.int
+    """Values of a pixel: 1 (grey), 3 (RGB) or 4 (RGBA, whose transparency is ignored)."""
+    values: _builtins.bytes
+    """height x width x channels bytes, 1 byte to 16 MiB, row by row, the channels of a pixel together."""
+    def __init__(
+        self,
+        *,
+        height: _builtins.int = ...,
+        width: _builtins.int = ...,
+        channels: _builtins.int = ...,
+        values: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "height", b"height", "values", b"values", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImageArray: _TypeAlias = ImageArray  # noqa: Y015
+
+@_typing.final
 class NoiseTunnel(_message.Message):
-    """Averages an attribution over noisy copies of the input (Smilkov et al. 2017; captum's NoiseTunnel)."""
+    """Averages an attribution over noisy copies of the input (Smilkov et al. 2017; captum's NoiseTunnel).
+    Each copy is integrated over a path of its own, from the baseline to the copy; a tolerance holds for
+    each of them, max_points too. Only a mean of attributions adds up: to the mean output of the copies
+    less f(baseline). Squares and variances do not, and have no error bound. If the deadline comes near,
+    the copies that are done make the answer.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -522,9 +577,13 @@ class NoiseTunnel(_message.Message):
     samples: _builtins.int
     """Number of noisy copies, 1 to 1000. Default: 10."""
     stdev: _builtins.float
-    """Standard deviation of the noise, in units of the model's pixel values, > 0. Default: 1."""
+    """Standard deviation of the noise, in units of the model's pixel values, above 0, at most 1000.
+    Default: 1.
+    """
     seed: _builtins.int
-    """Seed of the noise. Default: 0."""
+    """Seed of the noise, which is that of captum after torch.manual_seed(seed) on a CPU, whatever the
+    worker's device is. Default: 0.
+    """
     def __init__(
         self,
         *,
@@ -561,7 +620,7 @@ class FixedSteps(_message.Message):
     N_STEPS_FIELD_NUMBER: _builtins.int
     RULE_FIELD_NUMBER: _builtins.int
     n_steps: _builtins.int
-    """Number of nodes, 1 to 4096. Default: 50."""
+    """Number of nodes, 1 to 4096. Default: 50 (with a noise tunnel in the LIBRARY convention: 5)."""
     rule: Global___QuadratureRule.ValueType
     """The rule. Default: GAUSS_LEGENDRE."""
     def __init__(
@@ -594,8 +653,9 @@ class Tolerance(_message.Message):
     Default: 0.01.
     """
     max_points: _builtins.int
-    """Most points (one forward and one backward pass of one row each) for a path, 17 to 16384.
-    Default: 1024.
+    """Most points (one forward and one backward pass of one row each) for a path, 17 to 16384. For
+    images fewer where they would fill the worker's memory: for one target without a noise tunnel at
+    most 2^27 / number of scores, in proportion fewer for more targets, down to 17. Default: 1024.
     """
     def __init__(
         self,
@@ -620,7 +680,7 @@ Global___Tolerance: _TypeAlias = Tolerance  # noqa: Y015
 
 @_typing.final
 class Baseline(_message.Message):
-    """Where the path starts."""
+    """Where the path starts. For an image only zero_embedding fits."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -705,7 +765,9 @@ class Baseline(_message.Message):
 
     @_builtins.property
     def zero_embedding(self) -> Global___Baseline.ZeroEmbedding:
-        """Embeddings of the text's tokens set to 0; special tokens stay."""
+        """Embeddings of the text's tokens set to 0; special tokens stay. For an image: all pixel values 0,
+        which is the mean colour where the image processor normalises.
+        """
 
     def __init__(
         self,
@@ -880,11 +942,11 @@ class ExplainOptions(_message.Message):
     """Whose habits the answer follows. Default: FAITHFUL."""
     output_space: Global___OutputSpace.ValueType
     """The function of the logits that is explained. Default: PROBABILITY (question answering in the
-    LIBRARY convention: LOGIT, the only one there).
+    LIBRARY convention: LOGIT, the only one there; image classification in that convention: LOGIT).
     """
     embedding_layer: Global___EmbeddingLayer.ValueType
     """The layer whose output the path moves. Default: WORD (question answering in the LIBRARY
-    convention: ALL).
+    convention: ALL). Must be unset for an image.
     """
     @_builtins.property
     def fixed_steps(self) -> Global___FixedSteps:

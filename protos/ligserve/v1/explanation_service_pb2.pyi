@@ -231,7 +231,7 @@ class StreamOptions(_message.Message):
     @_builtins.property
     def estimate_interval(self) -> _duration_pb2.Duration:
         """Shortest time between two estimates of one target that are not final, 0 to 60 s.
-        Default: 0.1 s.
+        Default: 0.1 s (image classification: 1 s).
         """
 
     def __init__(
@@ -316,6 +316,7 @@ class Header(_message.Message):
     IMAGE_SHAPE_FIELD_NUMBER: _builtins.int
     WINDOW_COUNT_FIELD_NUMBER: _builtins.int
     TRUNCATED_TOKENS_FIELD_NUMBER: _builtins.int
+    PIXEL_VALUES_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Identifier of this request, from the caller's x-request-id metadata or made by the server."""
     model: _builtins.str
@@ -364,6 +365,12 @@ class Header(_message.Message):
     def image_shape(self) -> Global___ImageShape:
         """For image classification: the shape of the scores, which run through it in row-major order."""
 
+    @_builtins.property
+    def pixel_values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """For image classification, where return_pixel_values asks for them: what the model sees, one value
+        for each score. Empty: not asked for.
+        """
+
     def __init__(
         self,
         *,
@@ -380,10 +387,11 @@ class Header(_message.Message):
         image_shape: Global___ImageShape | None = ...,
         window_count: _builtins.int = ...,
         truncated_tokens: _builtins.int = ...,
+        pixel_values: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "image_shape", b"image_shape", "prediction", b"prediction"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "convention", b"convention", "image_shape", b"image_shape", "model", b"model", "prediction", b"prediction", "request_id", b"request_id", "revision", b"revision", "targets", b"targets", "token_predictions", b"token_predictions", "truncated_tokens", b"truncated_tokens", "warnings", b"warnings", "window_count", b"window_count", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "convention", b"convention", "image_shape", b"image_shape", "model", b"model", "pixel_values", b"pixel_values", "prediction", b"prediction", "request_id", b"request_id", "revision", b"revision", "targets", b"targets", "token_predictions", b"token_predictions", "truncated_tokens", b"truncated_tokens", "warnings", b"warnings", "window_count", b"window_count", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -484,24 +492,32 @@ class ImageShape(_message.Message):
     CHANNELS_FIELD_NUMBER: _builtins.int
     HEIGHT_FIELD_NUMBER: _builtins.int
     WIDTH_FIELD_NUMBER: _builtins.int
+    PATCH_SIZE_FIELD_NUMBER: _builtins.int
     channels: _builtins.int
     """Colour channels."""
     height: _builtins.int
     """Rows of pixels."""
     width: _builtins.int
     """Columns of pixels."""
+    patch_size: _builtins.int
+    """Side of the square patches, in pixels, that the model looks at first; sums of scores over patches
+    are easier to read than single pixels. Unset: none known.
+    """
     def __init__(
         self,
         *,
         channels: _builtins.int = ...,
         height: _builtins.int = ...,
         width: _builtins.int = ...,
+        patch_size: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_patch_size", b"_patch_size", "patch_size", b"patch_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "height", b"height", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_patch_size", b"_patch_size", "channels", b"channels", "height", b"height", "patch_size", b"patch_size", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__patch_size: _TypeAlias = _typing.Literal["patch_size"]  # noqa: Y015
+    _WhichOneofArgType__patch_size: _TypeAlias = _typing.Literal["_patch_size", b"_patch_size"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__patch_size) -> _WhichOneofReturnType__patch_size | None: ...
 
 Global___ImageShape: _TypeAlias = ImageShape  # noqa: Y015
 
@@ -803,29 +819,30 @@ class Estimate(_message.Message):
     window: _builtins.int
     """Position of the window in the header."""
     first_token: _builtins.int
-    """Position in the window of the first token whose score is here."""
+    """Position in the window of the first token (for an image: pixel value) whose score is here."""
     error_bound: _builtins.float
     """Bound on |sum of all scores - (f(input) - f(baseline))|, same units; of a long text for this window
-    and with its share. It bounds the sum, not single scores.
+    and with its share. It bounds the sum, not single scores. Unset where scores do not add up: squares and
+    variances of a noise tunnel.
     """
     points: _builtins.int
     """Points used so far, in all windows of a target whose labels compete."""
     round: _builtins.int
-    """Round of refinement, from 1."""
+    """Round of refinement, from 1; with a noise tunnel the number of copies that are done."""
     final: _builtins.bool
     """Whether these scores will not change any more."""
     @_builtins.property
     def scores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Raw score of each token, in units of the target's output space. Over all windows that the target
-        is about they add up to about f(input) - f(baseline); of a long text the window's share is in them.
-        A token that is in several windows contributes the sum of its scores there. At most 256 in a
-        streamed message.
+        """Raw score of each token or pixel value, in units of the target's output space. Over all windows that
+        the target is about they add up to about f(input) - f(baseline); of a long text the window's share is in
+        them; with a noise tunnel see there. A token that is in several windows contributes the sum of its
+        scores there. At most 256 in a streamed message, for an image at most 16384.
         """
 
     @_builtins.property
     def score_errors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """Estimated quadrature error of each score (plus or minus), same units. Empty where the rule
-        gives none.
+        gives none, and for images.
         """
 
     def __init__(
@@ -836,16 +853,18 @@ class Estimate(_message.Message):
         first_token: _builtins.int = ...,
         scores: _abc.Iterable[_builtins.float] | None = ...,
         score_errors: _abc.Iterable[_builtins.float] | None = ...,
-        error_bound: _builtins.float = ...,
+        error_bound: _builtins.float | None = ...,
         points: _builtins.int = ...,
         round: _builtins.int = ...,
         final: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_error_bound", b"_error_bound", "error_bound", b"error_bound"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_bound", b"error_bound", "final", b"final", "first_token", b"first_token", "points", b"points", "round", b"round", "score_errors", b"score_errors", "scores", b"scores", "target", b"target", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error_bound", b"_error_bound", "error_bound", b"error_bound", "final", b"final", "first_token", b"first_token", "points", b"points", "round", b"round", "score_errors", b"score_errors", "scores", b"scores", "target", b"target", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__error_bound: _TypeAlias = _typing.Literal["error_bound"]  # noqa: Y015
+    _WhichOneofArgType__error_bound: _TypeAlias = _typing.Literal["_error_bound", b"_error_bound"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error_bound) -> _WhichOneofReturnType__error_bound | None: ...
 
 Global___Estimate: _TypeAlias = Estimate  # noqa: Y015
 
@@ -986,15 +1005,21 @@ class TargetSummary(_message.Message):
     target: _builtins.int
     """Position of the target in the header."""
     f_input: _builtins.float
-    """The target's output for the input, in its output space."""
+    """The target's output for the input, in its output space; with a noise tunnel the mean of the
+    outputs for the noisy copies.
+    """
     f_baseline: _builtins.float
     """The target's output for the baseline, on the path that was integrated."""
     score_sum: _builtins.float
     """Sum of the raw scores."""
     convergence_delta: _builtins.float
-    """score_sum - (f_input - f_baseline): the true completeness error."""
+    """score_sum - (f_input - f_baseline): the true completeness error. Unset where scores do not add up:
+    squares and variances of a noise tunnel.
+    """
     error_bound: _builtins.float
-    """Bound on |convergence_delta| that the quadrature certified, rounding included; and |unexplained|."""
+    """Bound on |convergence_delta| that the quadrature certified, rounding included; and |unexplained|.
+    Unset where that is.
+    """
     score_error_sum: _builtins.float
     """Estimated sum over tokens of the scores' quadrature errors. An estimate, not a bound. Unset where
     the rule gives none.
@@ -1014,19 +1039,28 @@ class TargetSummary(_message.Message):
         f_input: _builtins.float = ...,
         f_baseline: _builtins.float = ...,
         score_sum: _builtins.float = ...,
-        convergence_delta: _builtins.float = ...,
-        error_bound: _builtins.float = ...,
+        convergence_delta: _builtins.float | None = ...,
+        error_bound: _builtins.float | None = ...,
         score_error_sum: _builtins.float | None = ...,
         stop_reason: Global___StopReason.ValueType = ...,
         points: _builtins.int = ...,
         unexplained: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_score_error_sum", b"_score_error_sum", "score_error_sum", b"score_error_sum"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta", "_error_bound", b"_error_bound", "_score_error_sum", b"_score_error_sum", "convergence_delta", b"convergence_delta", "error_bound", b"error_bound", "score_error_sum", b"score_error_sum"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score_error_sum", b"_score_error_sum", "convergence_delta", b"convergence_delta", "error_bound", b"error_bound", "f_baseline", b"f_baseline", "f_input", b"f_input", "points", b"points", "score_error_sum", b"score_error_sum", "score_sum", b"score_sum", "stop_reason", b"stop_reason", "target", b"target", "unexplained", b"unexplained"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta", "_error_bound", b"_error_bound", "_score_error_sum", b"_score_error_sum", "convergence_delta", b"convergence_delta", "error_bound", b"error_bound", "f_baseline", b"f_baseline", "f_input", b"f_input", "points", b"points", "score_error_sum", b"score_error_sum", "score_sum", b"score_sum", "stop_reason", b"stop_reason", "target", b"target", "unexplained", b"unexplained"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__convergence_delta: _TypeAlias = _typing.Literal["convergence_delta"]  # noqa: Y015
+    _WhichOneofArgType__convergence_delta: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta"]  # noqa: Y015
+    _WhichOneofReturnType__error_bound: _TypeAlias = _typing.Literal["error_bound"]  # noqa: Y015
+    _WhichOneofArgType__error_bound: _TypeAlias = _typing.Literal["_error_bound", b"_error_bound"]  # noqa: Y015
     _WhichOneofReturnType__score_error_sum: _TypeAlias = _typing.Literal["score_error_sum"]  # noqa: Y015
     _WhichOneofArgType__score_error_sum: _TypeAlias = _typing.Literal["_score_error_sum", b"_score_error_sum"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__convergence_delta) -> _WhichOneofReturnType__convergence_delta | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error_bound) -> _WhichOneofReturnType__error_bound | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score_error_sum) -> _WhichOneofReturnType__score_error_sum | None: ...
 
 Global___TargetSummary: _TypeAlias = TargetSummary  # noqa: Y015

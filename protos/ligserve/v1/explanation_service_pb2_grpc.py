@@ -53,7 +53,8 @@ class ExplanationServiceServicer(object):
 
     def Explain(self, request, context):
         """Answers once, with the finished explanation. FAILED_PRECONDITION (ANSWER_TOO_LARGE) where it would
-        be above 16 MiB, before the work starts; StreamExplain has no such limit.
+        be above 16 MiB, before the work starts; StreamExplain has no such limit. An image's has 8 bytes a
+        score: 1.2 MB a target for 3 x 224 x 224 scores.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from ligserve.server.workers.explainers.image_classification import plan_image_classification
 from ligserve.server.workers.explainers.multi_label_classification import plan_multi_label_classification
 from ligserve.server.workers.explainers.pairwise_sequence_classification import (
     plan_pairwise_sequence_classification,
@@ -12,7 +13,7 @@ from ligserve.server.workers.explainers.sequence_classification import plan_sequ
 from ligserve.server.workers.explainers.support import refuse_head
 from ligserve.server.workers.explainers.token_classification import plan_token_classification
 from ligserve.server.workers.explainers.zero_shot_classification import plan_zero_shot_classification
-from ligserve.server.workers.models.loaded import LoadedModel, TextModel
+from ligserve.server.workers.models.loaded import ImageModel, LoadedModel, TextModel
 from ligserve.v1.explanation_service_pb2 import ExplainRequest
 
 # A plan of a request, or the making of one.
@@ -31,6 +32,14 @@ def _of_text(plan: Callable[[ExplainRequest, TextModel], Plan | Planning], expla
         return made if isinstance(made, Plan) else (yield from made)
 
     return plan_text
+
+
+def _plan_image(request: ExplainRequest, model: LoadedModel) -> Planning:
+    refuse_head(model, "image_classification")
+    if not isinstance(model, ImageModel):
+        raise RuntimeError(f"model '{model.name}' has an image head and no image processor")
+    yield from ()
+    return plan_image_classification(request, model)
 
 
 def _at_once(planner: StepwisePlanner) -> Planner:
@@ -57,7 +66,8 @@ _TEXT_PLANNERS: Mapping[str, Callable[[ExplainRequest, TextModel], Plan | Planni
     "question_answering": plan_question_answering,
 }
 STEPWISE_PLANNERS: Mapping[str, StepwisePlanner] = {
-    name: _of_text(plan, name) for name, plan in _TEXT_PLANNERS.items()
+    **{name: _of_text(plan, name) for name, plan in _TEXT_PLANNERS.items()},
+    "image_classification": _plan_image,
 }
 PLANNERS: Mapping[str, Planner] = {name: _at_once(planner) for name, planner in STEPWISE_PLANNERS.items()}
 

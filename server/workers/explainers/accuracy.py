@@ -23,6 +23,26 @@ def quadrature_rule(options: pb.ExplainOptions, convention: "pb.Convention.Value
     return AdaptiveSimpson(tolerance=tolerance, max_points=_max_points(options))
 
 
+def image_rule(
+    options: pb.ExplainOptions,
+    convention: "pb.Convention.ValueType",
+    default_steps: int,
+    points_that_fit: int,
+) -> QuadratureRule:
+    """The rule for an image, which does not estimate each score's error, only their sum.
+
+    Args:
+        options: how exact.
+        convention: whose habits are followed.
+        default_steps: nodes of a fixed rule where none are asked for.
+        points_that_fit: most points that an adaptive rule can keep in memory.
+    """
+    tolerance = asked_tolerance(options, convention)
+    if tolerance is None:
+        return _fixed(options.fixed_steps, default_steps)
+    return AdaptiveSimpson(tolerance, min(_max_points(options), points_that_fit), score_errors=False)
+
+
 def window_rule(
     options: pb.ExplainOptions, convention: "pb.Convention.ValueType", change: Floats
 ) -> QuadratureRule:
@@ -57,7 +77,7 @@ def _max_points(options: pb.ExplainOptions) -> int:
     return options.tolerance.max_points if options.tolerance.HasField("max_points") else DEFAULT_MAX_POINTS
 
 
-def _fixed(steps: pb.FixedSteps) -> FixedRule:
-    n_steps = steps.n_steps if steps.HasField("n_steps") else DEFAULT_STEPS
+def _fixed(steps: pb.FixedSteps, default_steps: int = DEFAULT_STEPS) -> FixedRule:
+    n_steps = steps.n_steps if steps.HasField("n_steps") else default_steps
     rule = midpoint if steps.rule == pb.QUADRATURE_RULE_MIDPOINT else gauss_legendre
     return FixedRule(*rule(n_steps))

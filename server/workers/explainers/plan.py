@@ -1,6 +1,6 @@
 """What an explainer makes of a request before the engine starts."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -58,6 +58,23 @@ class PathPlan:
         return replace(self, rule=rule, outputs=(output,), tells_targets=rule.is_first)
 
 
+@dataclass(frozen=True)
+class NoisyCopies:
+    """Paths whose scores make one answer, in place of the path to the input itself.
+
+    Attributes:
+        specs: the paths, made as they are asked for.
+        samples: how many there are.
+        at_once: most of them that are under way at a time.
+        kind: how their scores are combined.
+    """
+
+    specs: Iterable[PathSpec]
+    samples: int
+    at_once: int
+    kind: "explanation_pb2.NoiseTunnel.Kind.ValueType"
+
+
 class DocumentTargets(Protocol):
     """What is asked of a classifier about a whole document."""
 
@@ -110,6 +127,7 @@ class Plan:
         warnings: what is known to be odd before the work starts.
         document: where the paths are the windows of a long text, how they belong together. Its windows'
             outputs are aggregated; `outcome` is not asked.
+        copies: where noisy copies of the input are integrated in place of the only path.
     """
 
     model: LoadedModel
@@ -118,6 +136,7 @@ class Plan:
     outcome: Callable[[Sequence[Tensor]], explanation_service_pb2.Header]
     warnings: Sequence[explanation_service_pb2.Warning]
     document: DocumentPlan | None = None
+    copies: NoisyCopies | None = None
 
 
 # The making of a plan; it stops now and then, so that others get their turn.

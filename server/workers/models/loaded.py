@@ -1,11 +1,11 @@
-"""A checkpoint in memory: weights, tokenizer, and the facts that requests depend on."""
+"""A checkpoint in memory: weights, tokenizer or image processor, and the facts that requests depend on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import BaseImageProcessor, PreTrainedModel, PreTrainedTokenizerFast
 
 from ligserve.server.workers.models.head import Head
 from ligserve.server.workers.models.layers import EmbeddingLayer
@@ -108,6 +108,33 @@ class TextModel(LoadedModel):
             name: torch.stack([_padded(row[name], length, fill.get(name, 0)) for row in rows]).to(self.device)
             for name in rows[0]
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageModel(LoadedModel):
+    """A model of images.
+
+    Attributes:
+        processor: its image processor.
+    """
+
+    processor: BaseImageProcessor
+
+    @property
+    def channels(self) -> int:
+        """Colour channels of its input."""
+        return int(getattr(self.network.config, "num_channels", None) or 3)
+
+    @property
+    def patch_size(self) -> int | None:
+        """Side of the square patches that the model looks at first, in pixels; None where none is known."""
+        size = getattr(self.network.config, "patch_size", None)
+        return size if isinstance(size, int) and size > 0 else None
+
+    @property
+    def merges_patches(self) -> bool:
+        """Whether it has stages, each of which looks at coarser patches than the one before."""
+        return hasattr(self.network.config, "depths")
 
 
 def _padded(values: Tensor, length: int, fill: int) -> Tensor:

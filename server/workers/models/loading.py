@@ -4,40 +4,28 @@ import inspect
 from pathlib import Path
 
 import torch
-from torch import nn
-from transformers import (
-    AutoConfig,
-    AutoTokenizer,
-    PreTrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
 from ligserve.internal.v1.frames_pb2 import ModelSource
 from ligserve.server.workers.models.attention import forget_other_lengths
-from ligserve.server.workers.models.head import HEADS, SEQUENCE, Head, head_of
+from ligserve.server.workers.models.failure import ModelLoadError
+from ligserve.server.workers.models.head import HEADS, IMAGE, SEQUENCE, Head, head_of
+from ligserve.server.workers.models.image_processor import check_processor_file, load_processor
 from ligserve.server.workers.models.limits import max_tokens
-from ligserve.server.workers.models.loaded import LoadedModel, TextModel
+from ligserve.server.workers.models.loaded import ImageModel, LoadedModel, TextModel
 from ligserve.server.workers.models.lookups import embedding_layers
 from ligserve.server.workers.models.revision import revision_of
+from ligserve.server.workers.models.tokenizer import (
+    check_tokenizer_files,
+    check_vocabulary,
+    load_tokenizer,
+)
+
+__all__ = ["ModelLoadError", "load_model"]
 
 # In place of a missing pad token id: no id equals it, so a pooler that looks for padding finds none, and
 # rows of unequal length are never mixed (the probe sees that they cannot be).
 NO_PAD_TOKEN = -1
-# transformers makes up an empty tokenizer where a directory has none of these.
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "tokenizer.model",
-    "spiece.model",
-    "spm.model",
-    "sentencepiece.bpe.model",
-)
-
-
-class ModelLoadError(Exception):
-    """A model cannot be loaded; the message is one line for the operator."""
 
 
 def load_model(source: ModelSource, device: str) -> LoadedModel:
@@ -49,26 +37,50 @@ def load_model(source: ModelSource, device: str) -> LoadedModel:
     """
     _check_directory(source)
     try:
-        head, network = _load_network(source)
-        tokenizer = _load_tokenizer(source)
+        model = _load(source)
     except ModelLoadError:
         raise
     except Exception as error:  # transformers, safetensors and the hub raise whatever they like
         cause = _one_line(error)
         raise ModelLoadError(f"model '{source.name}': cannot load {source.source}: {cause}") from error
-    _check_vocabulary(source, network, tokenizer)
-    _place(source, network, device)
-    return TextModel(
+    _place(source, model.network, device)
+    return model
+
+
+def _load(source: ModelSource) -> LoadedModel:
+    config = AutoConfig.from_pretrained(source.source, **_options(source))
+    if source.num_labels:
+        config.num_labels = source.num_labels
+    head = _head(source, config)
+    check_files = check_processor_file if head is IMAGE else check_tokenizer_files
+    check_files(source)
+    network = _load_network(source, config, head)
+    model = LoadedModel(
         name=source.name,
         revision=revision_of(source, network),
         network=network,
         head=head,
-        tokenizer=tokenizer,
         labels=() if head.unlabelled else _labels(network),
-        max_tokens=max_tokens(network, tokenizer),
         parameters=frozenset(inspect.signature(network.forward).parameters),
+    )
+    return _image_model(source, model) if head is IMAGE else _text_model(source, model)
+
+
+def _text_model(source: ModelSource, model: LoadedModel) -> TextModel:
+    network, tokenizer = model.network, load_tokenizer(source)
+    check_vocabulary(source, network, tokenizer)
+    if network.config.pad_token_id is None:
+        network.config.pad_token_id = NO_PAD_TOKEN
+    return TextModel(
+        **vars(model),
+        tokenizer=tokenizer,
+        max_tokens=max_tokens(network, tokenizer),
         layers=embedding_layers(network, tokenizer),
     )
+
+
+def _image_model(source: ModelSource, model: LoadedModel) -> ImageModel:
+    return ImageModel(**vars(model), processor=load_processor(source))
 
 
 def _place(source: ModelSource, network: PreTrainedModel, device: str) -> None:
@@ -94,10 +106,6 @@ def _check_directory(source: ModelSource) -> None:
         raise ModelLoadError(f"model '{source.name}': there is no directory {source.source}")
     if path.is_dir() and not (path / "config.json").is_file():
         raise ModelLoadError(f"model '{source.name}': {source.source} holds no config.json")
-    if path.is_dir() and not any((path / name).is_file() for name in _TOKENIZER_FILES):
-        raise ModelLoadError(
-            f"model '{source.name}': {source.source} holds no tokenizer ({', '.join(_TOKENIZER_FILES)})"
-        )
     if path.is_dir() and not source.allow_pickle and not any(path.glob("*.safetensors")):
         raise ModelLoadError(
             f"model '{source.name}': {source.source} holds no safetensors weights; "
@@ -105,38 +113,23 @@ def _check_directory(source: ModelSource) -> None:
         )
 
 
-def _check_vocabulary(
-    source: ModelSource, network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
-) -> None:
-    """A tokenizer of another model would index past the embeddings, or read the wrong rows in silence."""
-    table = network.get_input_embeddings()
-    if isinstance(table, nn.Embedding) and tokenizer.vocab_size > table.num_embeddings:
-        raise ModelLoadError(
-            f"model '{source.name}': the tokenizer in {source.source} has {tokenizer.vocab_size} tokens, "
-            f"the model {table.num_embeddings} embeddings; they do not belong together"
-        )
+def _options(source: ModelSource) -> dict[str, str | bool | None]:
+    return {"revision": source.revision or None, "trust_remote_code": source.trust_remote_code}
 
 
-def _load_network(source: ModelSource) -> tuple[Head, PreTrainedModel]:
-    options = {"revision": source.revision or None, "trust_remote_code": source.trust_remote_code}
-    config = AutoConfig.from_pretrained(source.source, **options)
-    if source.num_labels:
-        config.num_labels = source.num_labels
-    head = _head(source, config)
+def _load_network(source: ModelSource, config: PreTrainedConfig, head: Head) -> PreTrainedModel:
     network, report = head.auto_model.from_pretrained(
         source.source,
         config=config,
         dtype=torch.float32,
         use_safetensors=None if source.allow_pickle else True,
         output_loading_info=True,
-        **options,
+        **_options(source),
     )
     _check_weights(source, network, report["missing_keys"])
-    if network.config.pad_token_id is None:
-        network.config.pad_token_id = NO_PAD_TOKEN
     network.requires_grad_(False)
     forget_other_lengths(network)
-    return head, network.eval()
+    return network.eval()  # type: ignore[no-any-return]
 
 
 def _head(source: ModelSource, config: PreTrainedConfig) -> Head:
@@ -161,15 +154,6 @@ def _check_weights(source: ModelSource, network: PreTrainedModel, missing: set[s
             f"model '{source.name}': {source.source} holds {found}, not a trained classifier; "
             f"{type(network).__name__} lacks {len(missing)} weights ({names})"
         )
-
-
-def _load_tokenizer(source: ModelSource) -> PreTrainedTokenizerFast:
-    tokenizer = AutoTokenizer.from_pretrained(
-        source.source, revision=source.revision or None, trust_remote_code=source.trust_remote_code
-    )
-    if not isinstance(tokenizer, PreTrainedTokenizerFast):
-        raise ValueError("its tokenizer has no fast version, so tokens have no offsets into the text")
-    return tokenizer
 
 
 def _one_line(error: Exception) -> str:

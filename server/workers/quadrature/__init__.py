@@ -1,5 +1,6 @@
 """Quadrature rules along a path, fixed and adaptive."""
 
+from ligserve.server.workers.quadrature.copies import CombinedCopies
 from ligserve.server.workers.quadrature.fixed import FixedRule, gauss_legendre, midpoint
 from ligserve.server.workers.quadrature.lockstep import Coupling, LockStep, LockStepRule
 from ligserve.server.workers.quadrature.rule import NodeValue, PathEstimate, QuadratureRule
@@ -7,6 +8,7 @@ from ligserve.server.workers.quadrature.simpson import AdaptiveSimpson
 
 __all__ = [
     "AdaptiveSimpson",
+    "CombinedCopies",
     "Coupling",
     "FixedRule",
     "LockStep",

@@ -42,27 +42,38 @@ def midpoint(n_steps: int) -> tuple[Floats, Floats]:
 class FixedRule:
     """A weighted sum over given nodes, and f at both ends so that the true error is known.
 
-    Only the sum is kept: thousands of nodes times hundreds of targets times tokens would fill the memory.
+    Only the sum is kept: thousands of nodes times hundreds of targets times tokens would fill the memory;
+    an image alone has a hundred thousand scores.
     """
 
     def __init__(self, nodes: Floats, weights: Floats) -> None:
         self._weights = {float(node): float(weight) for node, weight in zip(nodes, weights, strict=True)}
-        self._scores: Floats | float = 0.0
         self._ends: dict[float, NodeValue] = {}
+        self._sum: Floats | None = None
         self._points = 0
         self._closed = False
 
+    def know(self, end: float, f: Floats, noise: Floats) -> None:
+        """Take the values at an end, 0 or 1, from a forward pass alone; before the start.
+
+        Without effect on an end that is a node, whose gradient is needed.
+        """
+        if end not in self._weights:
+            self._ends[end] = NodeValue(f, np.zeros((len(f), 0)), noise)
+
     def start(self) -> list[float]:
-        """Both ends of the path, then the nodes."""
-        return [1.0, 0.0, *(node for node in self._weights if node not in (0.0, 1.0))]
+        """Both ends of the path where they are not known, then the nodes."""
+        ends = [end for end in (1.0, 0.0) if end not in self._ends]
+        return [*ends, *(node for node in self._weights if node not in (0.0, 1.0))]
 
     def add(self, alpha: float, value: NodeValue) -> None:
         """Take the value of one point."""
         self._points += 1
         if alpha in (0.0, 1.0):
             self._ends[alpha] = value
-        if alpha in self._weights:
-            self._scores = self._scores + self._weights[alpha] * value.token_sums
+        if (weight := self._weights.get(alpha)) is not None:
+            weighted = np.multiply(value.token_sums, weight, dtype=np.float64)
+            self._sum = weighted if self._sum is None else np.add(self._sum, weighted, out=self._sum)
 
     def advance(self) -> list[float]:
         """One round is all there is."""
@@ -71,17 +82,17 @@ class FixedRule:
 
     def estimate(self) -> PathEstimate | None:
         """The weighted sum; the bound is the true error itself, rounding added."""
-        if not self._closed:
+        if not self._closed or self._sum is None:
             return None
-        end, start = self._ends[1.0], self._ends[0.0]
-        scores = np.asarray(self._scores)
-        delta = np.abs(scores.sum(axis=1) - (end.f - start.f))
+        f_input, f_baseline = self._ends[1.0].f, self._ends[0.0].f
+        delta = np.abs(self._sum.sum(axis=1) - (f_input - f_baseline))
         return PathEstimate(
-            scores=scores,
+            scores=self._sum,
             score_errors=None,
-            error_bound=delta + end.noise + start.noise,
-            f_input=end.f,
-            f_baseline=start.f,
+            score_error_sum=None,
+            error_bound=delta + self._ends[1.0].noise + self._ends[0.0].noise,
+            f_input=f_input,
+            f_baseline=f_baseline,
             points=self._points,
             round=1,
         )

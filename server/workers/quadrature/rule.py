@@ -17,12 +17,13 @@ class NodeValue:
 
     Attributes:
         f: (K,), the targets' values.
-        token_sums: (K, T), for each token the sum of gradient x (end - start) over the embedding.
+        token_sums: (K, T), for each token the sum of gradient x (end - start) over the embedding; float32
+            where a score is a single product, which has no more digits.
         noise: (K,), how far f may move by rounding alone, in another batch or with other threads.
     """
 
     f: Floats
-    token_sums: Floats
+    token_sums: NDArray[np.floating]
     noise: Floats
 
 
@@ -32,8 +33,10 @@ class PathEstimate:
 
     Attributes:
         scores: (K, T), in the targets' units.
-        score_errors: (K, T), estimated quadrature error of each score; None where unknown.
-        error_bound: (K,), bound on |sum of scores - (f(1) - f(0))|, rounding included.
+        score_errors: (K, T), estimated quadrature error of each score; None where unknown or not kept.
+        score_error_sum: (K,), their sum over the tokens; None where unknown.
+        error_bound: (K,), bound on |sum of scores - (f(1) - f(0))|, rounding included; NaN where the scores
+            do not add up to that.
         f_input: (K,), f at the end of the path.
         f_baseline: (K,), f at its start.
         points: points used.
@@ -42,6 +45,7 @@ class PathEstimate:
 
     scores: Floats
     score_errors: Floats | None
+    score_error_sum: Floats | None
     error_bound: Floats
     f_input: Floats
     f_baseline: Floats
@@ -50,9 +54,9 @@ class PathEstimate:
 
     @property
     def convergence_delta(self) -> Floats:
-        """(K,): the true completeness error, sum of scores - (f(1) - f(0))."""
-        delta: Floats = self.scores.sum(axis=1) - (self.f_input - self.f_baseline)
-        return delta
+        """(K,): the true completeness error, sum of scores - (f(1) - f(0)); NaN where there is none."""
+        delta = self.scores.sum(axis=1) - (self.f_input - self.f_baseline)
+        return np.where(np.isnan(self.error_bound), np.nan, delta)
 
 
 class QuadratureRule(Protocol):

@@ -6,6 +6,7 @@ sum and the nested difference are both below tolerance x max(|f(1) - f(0)|, sum 
 alone can vanish by cancellation.
 """
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
@@ -36,6 +37,7 @@ class AdaptiveSimpson:
         start_panels: equal panels in the first round, a power of two.
         whole: None, or for a path that is a part of a whole, (K,) a size of the whole for each target: the
             allowed error is then half relative to the path's own size, and half to this.
+        score_errors: whether an error is estimated for each score, rather than for their sum alone.
     """
 
     def __init__(
@@ -44,10 +46,14 @@ class AdaptiveSimpson:
         max_points: int,
         start_panels: int = START_PANELS,
         whole: Floats | None = None,
+        *,
+        score_errors: bool = True,
     ) -> None:
         self._tolerance = tolerance
         self._whole = whole
         self._max_points = max_points
+        self._score_errors = score_errors
+        self._scores: Floats = np.zeros((0, 0))
         self._values: dict[float, NodeValue] = {}
         self._panels: list[Panel] = []
         self._splitting: list[Panel] = []
@@ -68,7 +74,11 @@ class AdaptiveSimpson:
     def advance(self) -> list[float]:
         """Close the round; the alphas of the panels that are split next."""
         kept = [panel for panel in self._panels if panel not in self._splitting]
-        self._panels = kept + [make_panel(start, end, self._values) for start, end in self._pending]
+        self._panels = kept + [
+            make_panel(start, end, self._values, score_errors=self._score_errors)
+            for start, end in self._pending
+        ]
+        self._scores = _sum(panel.integral for panel in self._panels)
         self._round += 1
         self._splitting = [] if all(self._certified()) else self._panels_to_split()
         self._pending = [half for panel in self._splitting for half in panel.halves()]
@@ -80,8 +90,11 @@ class AdaptiveSimpson:
         if self._round == 0:
             return None
         return PathEstimate(
-            scores=self._scores(),
-            score_errors=np.sum([panel.score_errors for panel in self._panels], axis=0),
+            scores=self._scores,
+            score_errors=_sum(p.score_errors for p in self._panels if p.score_errors is not None)
+            if self._score_errors
+            else None,
+            score_error_sum=_sum(panel.nested + panel.residual for panel in self._panels),
             error_bound=self._residuals() + self._rounding(),
             f_input=self._values[1.0].f,
             f_baseline=self._values[0.0].f,
@@ -97,7 +110,7 @@ class AdaptiveSimpson:
     def _certified(self) -> list[bool]:
         """For each target, whether both criteria hold."""
         allowed = self._allowed()
-        nested = np.sum([panel.nested.sum(axis=1) for panel in self._panels], axis=0)
+        nested = _sum(panel.nested for panel in self._panels)
         bound = self._residuals() + self._rounding()
         return [bool(met) for met in (bound <= allowed) & (nested <= allowed)]
 
@@ -120,17 +133,12 @@ class AdaptiveSimpson:
         rounding, scale = self._rounding(), self._scale()
         allowed = np.maximum(self._allowed(), rounding) + np.finfo(np.float64).tiny
         floor = np.maximum(PANEL_NOISE * rounding, NOISE_SHARE * scale)
-        errors = [np.maximum(p.residual, p.nested.sum(axis=1)) for p in self._panels]
+        errors = [np.maximum(p.residual, p.nested) for p in self._panels]
         multiples = [np.where(error > floor, error / allowed, 0.0) for error in errors]
         return [float(multiple[open_targets].max()) for multiple in multiples]
 
-    def _scores(self) -> Floats:
-        scores: Floats = np.sum([panel.integral for panel in self._panels], axis=0)
-        return scores
-
     def _residuals(self) -> Floats:
-        residuals: Floats = np.sum([panel.residual for panel in self._panels], axis=0)
-        return residuals
+        return _sum(panel.residual for panel in self._panels)
 
     def _rounding(self) -> Floats:
         """(K,): what f at the two ends may be off by rounding; no quadrature can get below it."""
@@ -146,5 +154,14 @@ class AdaptiveSimpson:
     def _scale(self) -> Floats:
         """(K,): max(|f(1) - f(0)|, sum |scores|)."""
         change = np.abs(self._values[1.0].f - self._values[0.0].f)
-        scale: Floats = np.maximum(change, np.abs(self._scores()).sum(axis=1))
+        scale: Floats = np.maximum(change, np.abs(self._scores).sum(axis=1))
         return scale
+
+
+def _sum(arrays: Iterable[Floats]) -> Floats:
+    """The sum, without a copy of all of them: an image's have megabytes each."""
+    first, *others = arrays
+    total = first.copy()
+    for array in others:
+        total += array
+    return total
