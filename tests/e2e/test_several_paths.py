@@ -99,6 +99,8 @@ ZERO, PAIR, MULTI = (
         (ZeroShotClassification("a", ["x"], "{} {}", multi_label=True), f"{ZERO}.hypothesis_template"),
         (ZeroShotClassification("a", ["so " * 200], multi_label=True), f"{ZERO}.labels[0]"),
         (ZeroShotClassification("so " * 200, ["a"], multi_label=True), f"{ZERO}.text"),
+        (ZeroShotClassification("\x01", ["a"], multi_label=True), f"{ZERO}.text"),
+        (ZeroShotClassification("a", ["x", "\x01"], "{}", multi_label=True), f"{ZERO}.labels[1]"),
         (PairwiseSequenceClassification("", "a"), f"{PAIR}.text1"),
         (PairwiseSequenceClassification("a", "\n"), f"{PAIR}.text2"),
         (PairwiseSequenceClassification("a", "so " * 200), f"{PAIR}.text2"),

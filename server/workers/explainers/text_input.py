@@ -79,7 +79,7 @@ def token_table(model: TextModel, encoding: BatchEncoding, span: Span) -> pb.Tok
 
 def _own_offsets(texts: Sequence[str], offsets: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Offsets in the encoding; a space that the tokenizer put before a word has no characters of its own."""
-    following = [*(start for start, _ in offsets[1:]), None]
+    following = [*(start for start, _ in offsets), None][1:]
     for text, (start, end), next_start in zip(texts, offsets, following, strict=True):
         yield (start, start) if text == _VISIBLE_SPACE and next_start == start else (start, end)
 
