@@ -8,7 +8,7 @@ from ligserve.v1 import explanation_service_pb2 as service_pb
 Event = service_pb.StreamExplainResponse
 # (target, window) of an estimate that may be superseded; () of progress; (position,) of anything else.
 _Key = tuple[int, ...]
-# An event, or the chunks of one estimate, in order.
+# An event, or the chunks of one estimate that is not final, in order.
 _Group = deque[Event]
 
 
@@ -74,10 +74,11 @@ class EventBuffer:
 
     def _put_chunk(self, event: Event) -> None:
         place = (event.estimate.target, event.estimate.window)
-        if event.estimate.first_token == 0 and event.estimate.final:
+        if event.estimate.final:
             self._groups.pop(place, None)
-            self._add_group(place, self._next_key())
-        elif event.estimate.first_token == 0:
+            self._groups[self._next_key()] = deque([event])
+            return
+        if event.estimate.first_token == 0 or place not in self._latest:
             self._add_group(place, place)
         elif place not in self._latest or self._given(place):
             self._add_group(place, self._next_key())
