@@ -12,18 +12,11 @@ from ligserve.client.types.document import DocumentWindow
 from ligserve.client.types.entities import LabelledSpan, SpanMaker
 from ligserve.client.types.enums import AnswerEnd, Combine, Convention, Level, choice
 from ligserve.client.types.image_scores import ImageScores
-from ligserve.client.types.inputs import (
-    Answer,
-    ImageShape,
-    Prediction,
-    ServerWarning,
-    Token,
-    with_own_segments,
-)
+from ligserve.client.types.inputs import Answer, ImageShape, Prediction, ServerWarning, Token
 from ligserve.client.types.passages import parts_of
 from ligserve.client.types.records import plain_explanation, records
 from ligserve.client.types.targets import TargetExplanation
-from ligserve.client.types.words import Word
+from ligserve.client.types.words import Word, with_own_segments
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -87,8 +80,7 @@ class Explanation(ImageScores):
     def tokens_of(self, target: int = 0) -> tuple[Token, ...]:
         """The tokens that a target has scores for: all, or those of the window that it is about.
 
-        Where the labels of zero-shot classification compete, segment 0 is the text and each hypothesis has a
-        segment of its own, so that words of the text add up over the windows and those of hypotheses do not.
+        Where the labels of zero-shot classification compete, each hypothesis has a segment of its own.
 
         Raises:
             IndexError: there is no such target.
@@ -135,9 +127,7 @@ class Explanation(ImageScores):
             IndexError: there is no such target.
         """
         window = self.targets[target].target.window
-        if window is None or self.windows:
-            return self.texts + self.hypotheses
-        return self.texts + self.hypotheses[window : window + 1]
+        return self.texts + (self.hypotheses if window is None else self.hypotheses[window : window + 1])
 
     def words(self, target: int | LabelledSpan = 0) -> tuple[Word, ...]:
         """The words of the texts in order, each with the sum of its tokens' scores for a target.

@@ -1,7 +1,7 @@
 """What is known of an input before any gradient: its tokens, and what the model makes of it."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ligserve.v1 import explanation_service_pb2 as service_pb
 
@@ -44,11 +44,6 @@ def tokens_from_proto(window: service_pb.Window) -> Iterator[Token]:
     for index, (text, token_id, start, end, word, special, segment) in enumerate(columns):
         place = word if word >= 0 else None
         yield Token(index, text, token_id, start, end, place, special, segment, window.index)
-
-
-def with_own_segments(tokens: Iterable[Token]) -> tuple[Token, ...]:
-    """The tokens with a segment for each window's hypothesis, 1 for that of the first window."""
-    return tuple(replace(t, segment=t.segment + t.window) if t.segment else t for t in tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Scores of words: the sums over their tokens."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ligserve.client.types.inputs import Token
 
@@ -71,3 +71,11 @@ def slice_of(tokens: Sequence[Token], texts: Sequence[str]) -> Slice:
 def _word(members: Sequence[tuple[Token, float]], texts: Sequence[str]) -> Word:
     part = slice_of([token for token, _ in members], texts)
     return Word(part.text, sum(score for _, score in members), part.start, part.end, part.segment)
+
+
+def with_own_segments(tokens: Iterable[Token]) -> tuple[Token, ...]:
+    """The tokens of several windows with a segment for each window's second text, 1 for the first window's.
+
+    So the words of the first text, which is the same in every window, add up, and the others' do not.
+    """
+    return tuple(replace(t, segment=t.segment + t.window) if t.segment else t for t in tokens)
