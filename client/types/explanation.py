@@ -2,11 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ligserve.client.rendering.document_html import document_html
-from ligserve.client.rendering.html import explanation_notes, explanation_rows, page, table
 from ligserve.client.types.cost import Cost, Worker
 from ligserve.client.types.document import DocumentWindow
 from ligserve.client.types.entities import LabelledSpan, SpanMaker
@@ -15,16 +12,16 @@ from ligserve.client.types.image_scores import ImageScores
 from ligserve.client.types.inputs import Answer, ImageShape, Prediction, ServerWarning, Token
 from ligserve.client.types.passages import parts_of
 from ligserve.client.types.records import plain_explanation, records
+from ligserve.client.types.shown import Shown
 from ligserve.client.types.targets import TargetExplanation
 from ligserve.client.types.words import Word, with_own_segments
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-    from rich.console import RenderableType
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation(ImageScores):
+class Explanation(ImageScores, Shown):
     """How much each token contributed to a prediction.
 
     Attributes:
@@ -216,37 +213,6 @@ class Explanation(ImageScores):
         except ImportError as error:
             raise ImportError("to_dataframe() needs pandas: pip install pandas") from error
         return pandas.DataFrame(records(self))
-
-    def html(self) -> str:
-        """A table like captum's as a fragment of HTML, one row per target, and how exact each is.
-
-        A long text is a strip of colours to jump by, and its windows to unfold.
-        """
-        if self.windows:
-            return document_html(self)
-        return table(explanation_rows(self), notes=explanation_notes(self))
-
-    def save_html(self, path: str | Path) -> None:
-        """Write the table as a page of HTML.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
-        Path(path).write_text(page(self.html(), title=f"Explanation by {self.model}"), encoding="utf-8")
-
-    def _repr_html_(self) -> str:
-        return self.html()
-
-    def __rich__(self) -> "RenderableType":
-        from ligserve.client.rendering.console import render
-
-        return render(self)
-
-    def print(self) -> None:
-        """Print the texts on the terminal, coloured by contribution."""
-        from rich.console import Console
-
-        Console().print(self)
 
     def _spans(self, combine: Combine | str) -> SpanMaker:
         how = choice(Combine, combine, "combine")
