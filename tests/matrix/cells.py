@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ligserve.client import Client, Convention, Explanation
-from tests.matrix.columns import Column, Question, Scores
+from tests.matrix.column import Column, Question, Scores
 from tests.parity.library import TOLERANCE
 
 PROBABILITY_TOLERANCE = 1e-6

@@ -7,7 +7,8 @@ from pathlib import Path
 from ligserve.client import Client
 from tests.live_server import live_server
 from tests.matrix.cells import Cell, Trial
-from tests.matrix.columns import COLUMNS, Column
+from tests.matrix.column import Column
+from tests.matrix.columns import COLUMNS
 
 
 class Matrix:

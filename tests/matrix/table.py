@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.matrix.cells import Cell
-from tests.matrix.columns import Column
+from tests.matrix.column import Column
 
 PAGE = Path("docs/architectures.md")
 
@@ -14,7 +14,8 @@ _HEAD = """\
 What each explainer does on each architecture, in both conventions. `tests/matrix` tries all of it on
 small models with random weights, over a real wire and beside transformers-interpret 0.10.0, and fails
 when this page is not what it finds. `make matrix` writes the page anew. A new architecture is a line in
-`tests/zoo/architectures.py`, a new explainer an entry in `tests/matrix/columns.py`.
+`tests/zoo/architectures.py` (of an image model in `tests/zoo/image_architectures.py`), a new explainer an
+entry in `tests/matrix/columns.py`.
 
 FAITHFUL: the probabilities are the plain model's (or pipeline's) within 1e-6, and the scores add up to
 f(input) - f(baseline).

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.matrix.columns import COLUMNS, Column
+from tests.matrix.column import Column
+from tests.matrix.columns import COLUMNS
 from tests.matrix.matrix import Matrix, running_matrix
 from tests.matrix.table import PAGE, page
 
