@@ -80,7 +80,7 @@ class EventBuffer:
             return
         if event.estimate.first_token == 0 or place not in self._latest:
             self._add_group(place, place)
-        elif place not in self._latest or self._given(place):
+        elif self._given(place):
             self._add_group(place, self._next_key())
         self._latest[place][1].append(event)
 
