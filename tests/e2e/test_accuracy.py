@@ -113,7 +113,7 @@ def check(explanation: Explanation, plain: Plain, text: str, space: str) -> None
     assert target.convergence_delta == pytest.approx(total - (target.f_input - target.f_baseline), abs=1e-9)
 
 
-@pytest.mark.parametrize(("number", "name"), enumerate(ARCHITECTURES))
+@pytest.mark.parametrize(("number", "name"), list(enumerate(ARCHITECTURES)))
 def test_varied_texts_on_every_architecture(
     client: Client, zoo_model: ZooModel, number: int, name: str
 ) -> None:
