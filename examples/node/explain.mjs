@@ -15,7 +15,9 @@ const definition = protoLoader.loadSync("ligserve/v1/explanation_service.proto",
 const { ligserve } = grpc.loadPackageDefinition(definition);
 const client = new ligserve.v1.ExplanationService(server, grpc.credentials.createInsecure());
 
-const request = { model, sequenceClassification: { text }, options: { tolerance: { relative: 0.001 } } };
+// A text that is longer than the model would come in several windows, which this example does not add up.
+const options = { tolerance: { relative: 0.001 }, longInput: { refuse: {} } };
+const request = { model, sequenceClassification: { text }, options };
 const stream = client.streamExplain({ request }, { deadline: Date.now() + 60_000 });
 // Offsets count Unicode code points, JavaScript's strings count UTF-16 units.
 const characters = Array.from(text);
