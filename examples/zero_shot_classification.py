@@ -15,12 +15,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("text", help="the text")
     parser.add_argument("labels", nargs="+", help="labels that may fit")
+    parser.add_argument("--multi-label", action="store_true", help="judge each label by itself")
     parser.add_argument("--model", required=True, help="name of a model on the server")
     parser.add_argument("--server", default=DEFAULT_SERVER, help="its address, HOST:PORT")
     parser.add_argument("--html", help="file to write the answer to")
     arguments = parser.parse_args()
-    # Each label is judged by itself: several may fit, or none.
-    task = ZeroShotClassification(arguments.text, arguments.labels, multi_label=True)
+    task = ZeroShotClassification(arguments.text, arguments.labels, multi_label=arguments.multi_label)
     with Client(arguments.server) as client:
         explanation = client.explain(arguments.model, task)
     explanation.print()

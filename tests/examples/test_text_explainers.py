@@ -41,6 +41,7 @@ CALLS = [
     ("multi_label_classification", "classes", (TEXT,), 3),
     ("multi_label_classification", "classes", (TEXT, "--label", "CLASS_1"), 1),
     ("zero_shot_classification", "nli", (TEXT, "movie", "soup"), 2),
+    ("zero_shot_classification", "nli", (TEXT, "movie", "soup", "--multi-label"), 2),
     ("question_answering", "answers", (OTHER, TEXT), 2),
 ]
 
