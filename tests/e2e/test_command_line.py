@@ -52,7 +52,7 @@ def test_no_server(command: tuple[str, ...]) -> None:
 
 
 WRONG = {
-    "unknown model": (("-m", "bart"), TEXT, ["no model 'bart'", "sentiment"]),
+    "unknown model": (("-m", "nonesuch"), TEXT, ["no model 'nonesuch'", "sentiment"]),
     "unknown class": (("-m", "sentiment", "-c", "SAD"), TEXT, ["'SAD'", "NEGATIVE", "POSITIVE"]),
     "no such index": (("-m", "sentiment", "-c", "7"), TEXT, ["7", "NEGATIVE", "POSITIVE"]),
     "negative index": (("-m", "sentiment", "-c", "-1"), TEXT, ["-1", "NEGATIVE", "POSITIVE"]),

@@ -149,6 +149,6 @@ def test_node_streams(live: LiveServer, node_client: Path) -> None:
 
 
 def test_node_shows_errors(live: LiveServer, node_client: Path) -> None:
-    done = run_node(node_client, live.address, "bart", TEXT)
+    done = run_node(node_client, live.address, "nonesuch", TEXT)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("NOT_FOUND: there is no model 'bart'")
+    assert done.stderr.startswith("NOT_FOUND: there is no model 'nonesuch'")
