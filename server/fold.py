@@ -38,11 +38,14 @@ async def fold(events: AsyncIterable[Event]) -> pb.ExplainResponse:
 
 def _refuse_large(header: pb.Header) -> None:
     """Refuse an answer before the work on it starts: once its windows are known, so is its size."""
-    tokens, shape = sum(len(window.tokens.ids) for window in header.windows), header.image_shape
-    pixels = shape.channels * shape.height * shape.width
-    scores = tokens * BYTES_PER_SCORE + pixels * BYTES_PER_PIXEL_SCORE
-    large = header.ByteSize() + scores * len(header.targets) > MAX_ANSWER_BYTES
-    if large and (pixels or len(header.windows) > 1):
+    lengths, shape = [len(window.tokens.ids) for window in header.windows], header.image_shape
+    pixels, tokens = shape.channels * shape.height * shape.width, sum(lengths)
+    scores = sum(
+        lengths[target.window] if target.HasField("window") and target.window < len(lengths) else tokens
+        for target in header.targets
+    )
+    size = scores * BYTES_PER_SCORE + pixels * BYTES_PER_PIXEL_SCORE * len(header.targets)
+    if header.ByteSize() + size > MAX_ANSWER_BYTES:
         raise FailedPreconditionError(
             f"the answer would be larger than {MAX_ANSWER_BYTES >> 20} MiB, too large for one message; "
             "ask for a stream (StreamExplain)",

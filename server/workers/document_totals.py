@@ -23,6 +23,7 @@ class DocumentTotals:
     Attributes:
         unexplained: (K,), how much there is to explain in windows that are not finished.
         windows_done: number of windows that are finished.
+        any_explained: whether a window has an estimate.
     """
 
     def __init__(self, outcome: DocumentOutcome, tolerance: float | None) -> None:
@@ -39,11 +40,14 @@ class DocumentTotals:
         self._points = np.zeros(number, dtype=np.int64)
         self._rounds_of_error = True
         self._reasons: list[set[pb.StopReason.ValueType]] = [set() for _ in range(number)]
+        self._left_out: set[int] = set()
+        self.any_explained = False
 
     def add(self, part: Part, estimate: PathEstimate) -> None:
         """Take the final estimate of a window."""
         at, share, window = list(part.targets), part.share, part.window
         self.windows_done += 1
+        self.any_explained = True
         self.unexplained[at] -= self._changes[window, at]
         # The ends once more: what was integrated between may differ from the forward pass by rounding.
         self._f_input[at] += share * (estimate.f_input - self._outcome.f_input[window, at])
@@ -63,8 +67,7 @@ class DocumentTotals:
 
     def leave_out(self, targets: Sequence[int]) -> None:
         """Note that a window of these targets will get no estimate: the deadline is near."""
-        for target in targets:
-            self._reasons[target].add(pb.STOP_REASON_DEADLINE)
+        self._left_out.update(targets)
 
     def summaries(self, *, complete: bool) -> Iterator[pb.TargetSummary]:
         """What was reached for each target.
@@ -84,11 +87,13 @@ class DocumentTotals:
                 score_sum=float(self._score_sum[target]),
                 convergence_delta=float(self._score_sum[target] - changes[target]),
                 error_bound=float(bounds[target]),
-                stop_reason=self._reason(reasons, float(bounds[target]), float(scale)),
+                stop_reason=pb.STOP_REASON_DEADLINE
+                if target in self._left_out
+                else self._reason(reasons, float(bounds[target]), float(scale)),
                 points=int(self._points[target]),
                 unexplained=float(unexplained[target]),
             )
-            if self._rounds_of_error:
+            if self._rounds_of_error and target not in self._left_out:
                 summary.score_error_sum = float(self._errors[target])
             yield summary
 

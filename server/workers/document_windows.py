@@ -114,6 +114,8 @@ class DocumentWindows:
             part = self._part(self._waiting.popleft())
             self._open[part.window] = part, EstimatePace(self._run)
             self._engine.schedule(part.path)
+            if not self._channel.open:
+                part.path.cancel()  # a cancel that came meanwhile did not see it
 
     def _part(self, window: int) -> Part:
         targets = self._targets(window)
@@ -139,7 +141,7 @@ class DocumentWindows:
 
     def _finish(self) -> None:
         complete = self._totals.windows_done == len(self._plan.paths)
-        if not complete and not self._past.points:
+        if not complete and not self._totals.any_explained:
             message = "the deadline came before a window of the text was explained"
             self.failed(DeadlineExceededError(message, reason="DEADLINE"))
             return

@@ -98,6 +98,16 @@ def _kind_of_job(plan: Plan) -> type[Job] | type[DocumentJob] | type[NoisyJob]:
     return Job if plan.document is None else DocumentJob
 
 
+def _step(planning: Planning) -> Plan | None:
+    """Go on with a plan up to where others get their turn; the plan, once it is done."""
+    try:
+        next(planning)
+    except StopIteration as done:
+        plan: Plan = done.value
+        return plan
+    return None
+
+
 class Worker:
     """The jobs of one process: starts them, finds them again to cancel them.
 
@@ -144,14 +154,15 @@ class Worker:
         if run.job_id not in self._planning:
             return
         try:
-            next(planning)
-        except StopIteration as done:
-            self._submit(run, done.value, received)
+            plan = _step(planning)
+            if plan is not None:
+                self._submit(run, plan, received)
         except Exception as error:
             if self._done_planning(run.job_id):
                 self._pipe.send(ended(run.job_id, as_serve_error(error, run.request_id)))
         else:
-            self._planner.submit(self._plan_on, run, planning, received)
+            if plan is None:
+                self._planner.submit(self._plan_on, run, planning, received)
 
     def _submit(self, run: RunJob, plan: Plan, received: float) -> None:
         channel = JobChannel(run, self._pipe.send, self._forget)

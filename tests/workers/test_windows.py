@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ligserve.client.types.document import Document as ClientDocument
 from ligserve.server.errors import InvalidArgumentError
 from ligserve.server.workers.explainers.chunks import UnbrokenTextError, chunks
 from ligserve.server.workers.explainers.document import Document, read_document
@@ -17,6 +18,7 @@ from ligserve.server.workers.explainers.text_input import SourceText
 from ligserve.server.workers.explainers.window_input import Frame, WindowReader
 from ligserve.server.workers.explainers.windows import default_stride, window_spans
 from ligserve.server.workers.models.loaded import TextModel
+from ligserve.v1.explanation_service_pb2 import Tokens, Window
 from tests.workers.conftest import LoadZoo
 from tests.zoo.corpus import SENTENCES
 
@@ -47,6 +49,31 @@ def test_windows_cover_every_token_as_declared(layout: tuple[int, int, int, list
         assert start < after <= min(start + stride, end), "no gap, and no longer step than was asked for"
     covered = {token for start, end in spans for token in range(start, end)}
     assert covered == set(range(length))
+
+
+@given(layouts())
+def test_a_client_puts_windows_together_again(layout: tuple[int, int, int, list[int]]) -> None:
+    length, capacity, stride, starts = layout
+    spans = window_spans(length, capacity, stride, np.array(starts))
+    document = ClientDocument.from_proto([window_of(number, *span) for number, span in enumerate(spans)])
+    assert [token.start for token in document.tokens] == [0, *range(length), 0]
+    for number, (start, end) in enumerate(spans):
+        assert list(document.places(number)) == [0, *range(start + 1, end + 1), length + 1]
+
+
+def window_of(number: int, start: int, end: int) -> Window:
+    """A window over tokens of one character each, between two special ones."""
+    own, size = range(start, end), end - start
+    tokens = Tokens(
+        ids=[0, *own, 0],
+        texts=["[", *"x" * size, "]"],
+        starts=[0, *own, 0],
+        ends=[0, *range(start + 1, end + 1), 0],
+        words=[-1, *own, -1],
+        special=[True, *[False] * size, True],
+        segments=[0] * (size + 2),
+    )
+    return Window(index=number, tokens=tokens, first_token=start, share=1.0)
 
 
 @given(layouts())

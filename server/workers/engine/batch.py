@@ -100,7 +100,8 @@ def _node_values(
     """
     spec = piece.path.spec
     distinct = list(dict.fromkeys(piece.path.outputs))
-    asked = [distinct.index(output) for output in piece.path.outputs]
+    places = {output: place for place, output in enumerate(distinct)}
+    asked = [places[output] for output in piece.path.outputs]
     own = spec.own(logits)
     columns = (
         torch.stack([value.detach() for value in values], dim=1)[:, asked],

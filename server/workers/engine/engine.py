@@ -4,14 +4,17 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
+from ligserve.server.logs import logger
 from ligserve.server.workers.engine.batch import Batch, Values
 from ligserve.server.workers.engine.forward import in_batches, in_halves, predicted_logits
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.scheduler import Scheduler, Slice
 from ligserve.server.workers.failures import is_out_of_memory
-from ligserve.server.workers.quadrature import NodeValue
+
+_log = logger("ligserve.engine")
 
 # Rows x padded length in a batch; about 512 already saturate two cores.
 DEFAULT_TOKEN_BUDGET = 1024
@@ -99,7 +102,7 @@ class Engine:
             if path.outputs:
                 self._scheduler.add(path)
             else:
-                path.skip()
+                self._tell(path, path.skip)
 
     def _drop_finished(self) -> None:
         now = time.monotonic()
@@ -110,7 +113,7 @@ class Engine:
                 self._scheduler.remove(path)
             elif near and (path.dispensable or path.rule.estimate() is not None):
                 self._scheduler.remove(path)
-                path.stop_early()
+                self._tell(path, path.stop_early)
         self._under_way = deque(batch for batch in self._under_way if batch.wanted)
 
     def _take_turns(self) -> None:
@@ -139,11 +142,12 @@ class Engine:
         for piece, value in zip(slices, values, strict=True):
             _count(piece)
             if piece.wanted:
-                self._deliver(piece.path, value)
+                self._tell(piece.path, partial(piece.path.deliver, value))
 
-    def _deliver(self, path: Path, values: Sequence[tuple[float, NodeValue]]) -> None:
+    def _tell(self, path: Path, step: Callable[[], None]) -> None:
+        """Do what calls a path's listener; what it raises ends that path alone."""
         try:
-            path.deliver(values)
+            step()
         except Exception as error:
             self._scheduler.remove(path)
             path.listener.failed(error)
@@ -176,6 +180,9 @@ def _goes_on(steps: Iterator[None]) -> bool:
     try:
         next(steps)
     except StopIteration:
+        return False
+    except Exception:
+        _log.exception("forward work failed")
         return False
     return True
 
