@@ -7,7 +7,7 @@ from ligserve.client.classes import Targets, add_targets, as_targets
 from ligserve.client.fields import FieldScope
 from ligserve.client.images.sending import ImageLike, fill_image
 from ligserve.client.quantities import check_number
-from ligserve.client.types.enums import NoiseKind
+from ligserve.client.types.enums import NoiseKind, choice
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
 
@@ -16,17 +16,23 @@ from ligserve.v1 import explanation_service_pb2 as service_pb
 class NoiseTunnel:
     """Averages an attribution over noisy copies of the input (Smilkov et al. 2017).
 
-    None leaves a choice to the server.
+    Samples, stdev and seed that are None are left to the server.
+
+    Raises:
+        ValueError: there is no such kind.
     """
 
-    kind: NoiseKind = NoiseKind.SMOOTHGRAD
+    kind: NoiseKind | str = NoiseKind.SMOOTHGRAD
     samples: int | None = None
     stdev: float | None = None
     seed: int | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", choice(NoiseKind, self.kind, "kind"))
+
     def fill(self, message: pb.NoiseTunnel, scope: FieldScope) -> None:
         """Write these settings into a request."""
-        message.kind = pb.NoiseTunnel.Kind.Value(f"KIND_{self.kind.name}")
+        message.kind = pb.NoiseTunnel.Kind.Value(f"KIND_{NoiseKind(self.kind).name}")
         if self.samples is not None:
             message.samples = scope.unsigned("samples", self.samples)
         if self.stdev is not None:

@@ -24,6 +24,8 @@ from ligserve.client import (
     ImageShape,
     InputIdsNotCalculatedError,
     MalformedAnswerError,
+    NoiseKind,
+    NoiseTunnel,
 )
 from ligserve.client.folding import fold_answer
 from ligserve.client.images import sending
@@ -321,3 +323,9 @@ def test_records_are_patches() -> None:
     rows = records(explained())
     assert len(rows) == 2 * 12
     assert list(itertools.islice(rows[0], 3)) == ["target", "row", "column"]
+
+
+def test_a_noise_tunnel_takes_the_name_of_its_kind() -> None:
+    assert NoiseTunnel("vargrad") == NoiseTunnel(NoiseKind.VARGRAD)
+    with pytest.raises(ValueError, match="kind must be one of smoothgrad"):
+        NoiseTunnel("nope")

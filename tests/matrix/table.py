@@ -29,7 +29,8 @@ f(input) - f(baseline).
 
 LIBRARY:
 
-- **equal**: every score is within 1e-5 of the library's.
+- **equal**: every score is within 1e-5 of the library's. Of pairs: with a tokenizer whose
+  `encode([text1, text2])` reads a pair, as in transformers 4; with those of transformers 5 it fails.
 - **refused**: the library itself fails, and so FAILED_PRECONDITION is the answer; the note says why, and
   what the library does. The drop-in classes answer in FAITHFUL then, with a warning.
 

@@ -15,7 +15,8 @@ CONVENTIONS = (pb.CONVENTION_LIBRARY, pb.CONVENTION_FAITHFUL)
 def head_refusal(model: LoadedModel, explainer: str) -> str:
     """Why the model's head has no use for this explainer; empty if it has."""
     if HEAD_OF_EXPLAINER[explainer] is not model.head:
-        return f"it is a {model.head.name} ({type(model.network).__name__})"
+        article = "an" if model.head.name[0] in "aeiou" else "a"
+        return f"it is {article} {model.head.name} ({type(model.network).__name__})"
     check = _HEAD_CHECKS.get(explainer)
     return "" if check is None else check(model)
 
