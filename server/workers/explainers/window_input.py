@@ -12,7 +12,7 @@ from ligserve.server.workers.explainers.text_input import TextInput, id_tensor
 from ligserve.server.workers.models.loaded import RowInputs, TextModel
 from ligserve.v1 import explanation_service_pb2 as pb
 
-# Any text will do that gives a token.
+# Any text will do that gives a token; some tokenizers (of chemical formulas, say) have none for this.
 _ANY_TEXT = "a"
 
 
@@ -38,12 +38,15 @@ class Frame:
     @classmethod
     def of(cls, model: TextModel) -> "Frame":
         """The frame that the model's tokenizer gives to any text."""
-        encoding = model.tokenizer(_ANY_TEXT, return_special_tokens_mask=True, return_token_type_ids=True)
-        ids, types = encoding["input_ids"], encoding["token_type_ids"]
-        content = [place for place, special in enumerate(encoding["special_tokens_mask"]) if not special]
-        first, end = content[0], content[-1] + 1
-        frame_types = (tuple(types[:first]), types[first], tuple(types[end:]))
-        return cls(tuple(ids[:first]), tuple(ids[end:]), frame_types)
+        for text in (_ANY_TEXT, *model.tokenizer.get_vocab()):
+            encoding = model.tokenizer(text, return_special_tokens_mask=True, return_token_type_ids=True)
+            ids, types = encoding["input_ids"], encoding["token_type_ids"]
+            content = [place for place, special in enumerate(encoding["special_tokens_mask"]) if not special]
+            if content:
+                first, end = content[0], content[-1] + 1
+                frame_types = (tuple(types[:first]), types[first], tuple(types[end:]))
+                return cls(tuple(ids[:first]), tuple(ids[end:]), frame_types)
+        raise ValueError("the tokenizer gives no token for any text")
 
 
 @dataclass(frozen=True)
