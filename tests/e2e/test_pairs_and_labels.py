@@ -43,23 +43,27 @@ def assert_adds_up(explanation: Explanation) -> None:
         assert target.error_bound <= max(TOLERANCE * scale * (1 + 1e-6), noise)
 
 
-def assert_probabilities(explanation: Explanation, expected: Tensor) -> None:
+def assert_probabilities(
+    explanation: Explanation, expected: Tensor, tolerance: float = PROBABILITY_TOLERANCE
+) -> None:
     assert explanation.prediction is not None
     found = torch.tensor(explanation.prediction.probabilities, dtype=expected.dtype)
-    assert (found - expected).abs().max() <= PROBABILITY_TOLERANCE
+    assert (found - expected).abs().max() <= tolerance
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_pairs(client: Client, zoo_model: ZooModel, name: str) -> None:
     expected = plain_logits(zoo_model(name), TEXT1, TEXT2).softmax(dim=0)
     task = PairwiseSequenceClassification(TEXT1, TEXT2, targets=[0, 1, 2])
+    # Block-sparse attention was once seen to round up to 1.3e-6 apart in two processes.
+    tolerance = 3e-6 if name == "big-bird" else PROBABILITY_TOLERANCE
     for space in SPACES:
         explanation = client.explain(name, task, output_space=space, tolerance=TOLERANCE)
-        assert_probabilities(explanation, expected)
+        assert_probabilities(explanation, expected, tolerance)
         assert_adds_up(explanation)
         if space == "probability":
             f_inputs = torch.tensor([target.f_input for target in explanation.targets])
-            assert (f_inputs - expected).abs().max() <= PROBABILITY_TOLERANCE
+            assert (f_inputs - expected).abs().max() <= tolerance
 
 
 @pytest.mark.parametrize("convention", ["faithful", "library"])
