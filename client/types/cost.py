@@ -12,7 +12,8 @@ class Cost:
     """What an answer cost.
 
     Attributes:
-        points: forward and backward passes of one row each.
+        points: rows that were run forward and, for each target that needed it, backward.
+        gradients: backward passes of one row each.
         rows: rows that went through the model, forward-only ones included.
         tokens: tokens in those rows, without padding.
         batches: batches that held at least one of the rows.
@@ -21,6 +22,7 @@ class Cost:
     """
 
     points: int
+    gradients: int
     rows: int
     tokens: int
     batches: int
@@ -32,6 +34,7 @@ class Cost:
         """Read a message."""
         return cls(
             points=message.points,
+            gradients=message.gradients,
             rows=message.rows,
             tokens=message.tokens,
             batches=message.batches,

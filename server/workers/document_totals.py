@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ligserve.server.workers.events import stop_reasons
 from ligserve.server.workers.explainers.aggregates import DocumentOutcome
 from ligserve.server.workers.part import Part
-from ligserve.server.workers.quadrature import PathEstimate
+from ligserve.server.workers.quadrature import BAR, PathEstimate
 from ligserve.v1 import explanation_service_pb2 as pb
 
 # Where the tolerance was not reached, the first of these that stood in the way of a window is told.
@@ -36,9 +37,9 @@ class DocumentTotals:
         self._f_input = (shares * outcome.f_input).sum(axis=0)
         self._f_baseline = (shares * outcome.f_baseline).sum(axis=0)
         number = len(outcome.explained)
-        self._score_sum, self._size, self._bound, self._errors = np.zeros((4, number))
+        self._score_sum, self._size, self._bound, self._bars = np.zeros((4, number))
         self._points = np.zeros(number, dtype=np.int64)
-        self._rounds_of_error = True
+        self._knows_bars = True
         self._reasons: list[set[pb.StopReason.ValueType]] = [set() for _ in range(number)]
         self._left_out: set[int] = set()
         self.any_explained = False
@@ -56,14 +57,12 @@ class DocumentTotals:
         self._size[at] += share * np.abs(estimate.scores).sum(axis=1)
         self._bound[at] += share * estimate.error_bound
         self._points[at] += estimate.points
-        if estimate.score_errors is None:
-            self._rounds_of_error = False
+        if estimate.score_error_sum is None:
+            self._knows_bars = False
         else:
-            self._errors[at] += share * estimate.score_errors.sum(axis=1)
-        cut = part.path.cut_by_deadline
-        for target, reason in zip(at, part.path.rule.stop_reasons(), strict=True):
-            met = reason == pb.STOP_REASON_TOLERANCE
-            self._reasons[target].add(pb.STOP_REASON_DEADLINE if cut and not met else reason)
+            self._bars[at] += share * estimate.score_error_sum
+        for target, reason in zip(at, stop_reasons(part.path), strict=True):
+            self._reasons[target].add(reason)
 
     def leave_out(self, targets: Sequence[int]) -> None:
         """Note that a window of these targets will get no estimate: the deadline is near."""
@@ -78,6 +77,7 @@ class DocumentTotals:
         unexplained = np.zeros_like(self.unexplained) if complete else self.unexplained
         changes = self._f_input - self._f_baseline
         bounds = self._bound + np.abs(unexplained)
+        errors = np.maximum(bounds, self._bars / BAR)
         for target, reasons in enumerate(self._reasons):
             scale = max(abs(changes[target]), self._size[target])
             summary = pb.TargetSummary(
@@ -89,20 +89,20 @@ class DocumentTotals:
                 error_bound=float(bounds[target]),
                 stop_reason=pb.STOP_REASON_DEADLINE
                 if target in self._left_out
-                else self._reason(reasons, float(bounds[target]), float(scale)),
+                else self._reason(reasons, float(errors[target]), float(scale)),
                 points=int(self._points[target]),
                 unexplained=float(unexplained[target]),
             )
-            if self._rounds_of_error and target not in self._left_out:
-                summary.score_error_sum = float(self._errors[target])
+            if self._knows_bars and target not in self._left_out:
+                summary.score_error_sum = float(self._bars[target])
             yield summary
 
     def _reason(
-        self, reasons: "set[pb.StopReason.ValueType]", bound: float, scale: float
+        self, reasons: "set[pb.StopReason.ValueType]", error: float, scale: float
     ) -> "pb.StopReason.ValueType":
         """Whether the document meets its tolerance, whatever its windows do; else what stood in the way."""
         if self._tolerance is None:
             return pb.STOP_REASON_DEADLINE if pb.STOP_REASON_DEADLINE in reasons else pb.STOP_REASON_STEPS
-        if bound <= self._tolerance * scale:
+        if error <= self._tolerance * scale:
             return pb.STOP_REASON_TOLERANCE
         return next((each for each in _OBSTACLES if each in reasons), pb.STOP_REASON_NOISE_FLOOR)

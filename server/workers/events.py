@@ -74,7 +74,7 @@ def estimates_of(estimate: PathEstimate, part: Part, *, final: bool) -> Iterator
                 scores=scores[piece].tolist(),
                 score_errors=[] if errors is None else errors[piece].tolist(),
                 error_bound=None if math.isnan(bound) else bound,
-                points=estimate.points,
+                points=int(estimate.points[row]),
                 round=estimate.round,
                 final=final,
             )
@@ -117,6 +117,7 @@ def _cost(costs: Sequence[PathCost], seconds: float) -> pb.Cost:
         rows=sum(cost.rows for cost in costs),
         tokens=sum(cost.tokens for cost in costs),
         batches=sum(cost.batches for cost in costs),
+        gradients=sum(cost.gradients for cost in costs),
         compute_time=compute_time,
     )
 
@@ -143,7 +144,7 @@ def target_summaries(
             f_baseline=float(estimate.f_baseline[row]),
             score_sum=float(estimate.scores[row].sum()),
             stop_reason=reason,
-            points=estimate.points,
+            points=int(estimate.points[row]),
         )
         if not math.isnan(estimate.error_bound[row]):
             summary.convergence_delta = float(deltas[row])
@@ -155,11 +156,8 @@ def target_summaries(
 
 def stop_reasons(path: Path) -> list["pb.StopReason.ValueType"]:
     """Why the work on each target of a finished path ended."""
-    reached, cut = pb.STOP_REASON_TOLERANCE, path.cut_by_deadline
-    return [
-        pb.STOP_REASON_DEADLINE if cut and reason != reached else reason
-        for reason in path.rule.stop_reasons()
-    ]
+    went_on = pb.STOP_REASON_UNSPECIFIED
+    return [pb.STOP_REASON_DEADLINE if reason == went_on else reason for reason in path.rule.stop_reasons()]
 
 
 def _baseline_warnings(

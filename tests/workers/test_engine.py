@@ -22,7 +22,7 @@ from ligserve.server.workers.explainers.faithful_text import faithful_input
 from ligserve.server.workers.failures import as_serve_error
 from ligserve.server.workers.models.layers import EmbeddingLayer
 from ligserve.server.workers.models.loaded import TextModel
-from ligserve.server.workers.quadrature import AdaptiveSimpson, FixedRule, PathEstimate, gauss_legendre
+from ligserve.server.workers.quadrature import AdaptiveRule, FixedRule, PathEstimate, gauss_legendre
 from ligserve.v1 import explanation_pb2 as pb
 from tests.workers.conftest import LoadZoo, Recorder
 from tests.zoo import ARCHITECTURES
@@ -121,7 +121,7 @@ def test_a_contrast_is_the_difference_of_its_classes(load_zoo: LoadZoo, engine: 
 def test_position_embeddings_add_up(load_zoo: LoadZoo, engine: Engine, name: str) -> None:
     spec = spec_of(load_zoo(name), TEXT, pb.EMBEDDING_LAYER_POSITION)
     recorder = Recorder([PROBABILITY])
-    path = Path(spec, AdaptiveSimpson(1e-3, 4096), recorder, None)
+    path = Path(spec, AdaptiveRule(1e-3, 4096), recorder, None)
     engine.submit(path)
     recorder.wait()
     estimate = path.rule.estimate()
@@ -174,7 +174,7 @@ def test_points_of_many_requests_share_batches(load_zoo: LoadZoo) -> None:
     model = load_zoo("bert")
     engine = Engine(token_budget=4096)
     recorders = [Recorder([PROBABILITY]) for _ in range(6)]
-    paths = [Path(spec_of(model, TEXT), AdaptiveSimpson(0.01, 512), r, None) for r in recorders]
+    paths = [Path(spec_of(model, TEXT), AdaptiveRule(0.01, 512), r, None) for r in recorders]
     hold_engine(engine, model, paths)
     for recorder in recorders:
         recorder.wait()
@@ -197,7 +197,7 @@ def test_the_token_budget_bounds_a_batch(load_zoo: LoadZoo) -> None:
 
 def test_the_header_comes_before_any_gradient_and_rounds_in_order(load_zoo: LoadZoo, engine: Engine) -> None:
     recorder = Recorder([PROBABILITY])
-    path = Path(spec_of(load_zoo("gpt2"), TEXT), AdaptiveSimpson(0.001, 512), recorder, None)
+    path = Path(spec_of(load_zoo("gpt2"), TEXT), AdaptiveRule(0.001, 512), recorder, None)
     engine.submit(path)
     recorder.wait()
     assert recorder.heard[0] == "predicted"
@@ -249,7 +249,7 @@ def test_a_failing_path_does_not_fail_its_batch_mates(load_zoo: LoadZoo) -> None
 
 def test_near_the_deadline_the_last_round_is_the_answer(load_zoo: LoadZoo, engine: Engine) -> None:
     recorder = Recorder([PROBABILITY])
-    path = Path(spec_of(load_zoo("gpt2"), TEXT), AdaptiveSimpson(1e-6, 4096), recorder, None)
+    path = Path(spec_of(load_zoo("gpt2"), TEXT), AdaptiveRule(1e-6, 4096), recorder, None)
     recorder.on_points = lambda done: setattr(done, "deadline", 0.0)
     engine.submit(path)
     recorder.wait()
@@ -280,7 +280,7 @@ def test_values_that_are_not_finite_are_an_error_not_an_answer(load_zoo: LoadZoo
     layers = {pb.EMBEDDING_LAYER_WORD: EmbeddingLayer((layer,))}
     spec = spec_of(dataclasses.replace(model, network=network, layers=layers), TEXT)
     recorder = Recorder([PROBABILITY])
-    engine.submit(Path(spec, AdaptiveSimpson(0.01, 512), recorder, None))
+    engine.submit(Path(spec, AdaptiveRule(0.01, 512), recorder, None))
     error = recorder.wait().error
     assert isinstance(error, FailedPreconditionError)
     assert error.reason == "NOT_FINITE"

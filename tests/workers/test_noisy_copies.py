@@ -57,7 +57,7 @@ def estimate(scores: np.ndarray, number: int) -> PathEstimate:
         error_bound=np.full(2, 0.01 * number),
         f_input=change + 0.5,
         f_baseline=np.full(2, 0.5),
-        points=9,
+        points=np.full(2, 9),
         round=1,
     )
 
@@ -78,7 +78,7 @@ def test_copies_are_folded_as_numpy_would() -> None:
         found = combined.estimate()
         assert found is not None
         assert found.scores == pytest.approx(scores, rel=1e-12)
-        assert (found.points, found.round) == (450, 50)
+        assert (list(found.points), found.round) == ([450, 450], 50)
         assert combined.stop_reasons() == [
             service_pb.STOP_REASON_TOLERANCE,
             service_pb.STOP_REASON_MAX_POINTS,

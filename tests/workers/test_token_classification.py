@@ -29,7 +29,7 @@ from ligserve.server.workers.job_channel import JobChannel
 from ligserve.server.workers.models.head import TOKEN
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.models.lookups import embedding_layers
-from ligserve.server.workers.quadrature import AdaptiveSimpson, FixedRule, gauss_legendre
+from ligserve.server.workers.quadrature import AdaptiveRule, FixedRule, gauss_legendre
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
 from tests.conftest import ENTITY_ARCHITECTURES, ENTITY_LABELS
@@ -281,7 +281,7 @@ def test_an_estimate_that_was_cut_by_the_deadline_stays(
     """The deadline comes amid the second round's batch: nothing is added to the first round's answer."""
     spec, turns = spec_of(bert), 4
     recorder = Recorder(many(spec, turns=turns))
-    path = Path(spec, AdaptiveSimpson(1e-6, 4096), recorder, None)
+    path = Path(spec, AdaptiveRule(1e-6, 4096), recorder, None)
     second_round = turns * OUTPUTS_PER_TURN + 2
     backward_passes.before[second_round] = lambda: setattr(path, "deadline", 0.0)
     engine.submit(path)

@@ -826,7 +826,7 @@ class Estimate(_message.Message):
     variances of a noise tunnel.
     """
     points: _builtins.int
-    """Points used so far, in all windows of a target whose labels compete."""
+    """Points used so far for this target, in all windows of a target whose labels compete."""
     round: _builtins.int
     """Round of refinement, from 1; with a noise tunnel the number of copies that are done."""
     final: _builtins.bool
@@ -841,8 +841,8 @@ class Estimate(_message.Message):
 
     @_builtins.property
     def score_errors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Estimated quadrature error of each score (plus or minus), same units. Empty where the rule
-        gives none, and for images.
+        """Error bar of each score (plus or minus), same units: what the quadrature may have missed, held
+        by at least 9 of 10 scores. Empty where the rule gives none, and for images.
         """
 
     def __init__(
@@ -1021,13 +1021,13 @@ class TargetSummary(_message.Message):
     Unset where that is.
     """
     score_error_sum: _builtins.float
-    """Estimated sum over tokens of the scores' quadrature errors. An estimate, not a bound. Unset where
-    the rule gives none.
+    """Sum of the scores' error bars. An estimate, not a bound: the scores' errors in all are expected to
+    be below half of it. Unset where the rule gives none.
     """
     stop_reason: Global___StopReason.ValueType
     """Why the work ended."""
     points: _builtins.int
-    """Points used."""
+    """Points used for this target. One that is done early needs fewer than others of its path."""
     unexplained: _builtins.float
     """For a long text: how much of f_input - f_baseline is in windows that the deadline left without scores,
     and without an estimate in the answer. 0: in none.
@@ -1077,14 +1077,17 @@ class Cost(_message.Message):
     BATCHES_FIELD_NUMBER: _builtins.int
     QUEUE_TIME_FIELD_NUMBER: _builtins.int
     COMPUTE_TIME_FIELD_NUMBER: _builtins.int
+    GRADIENTS_FIELD_NUMBER: _builtins.int
     points: _builtins.int
-    """Points: one forward and one backward pass of one row each."""
+    """Points: one row each, with a forward pass and a backward pass for every target that needs it."""
     rows: _builtins.int
     """Rows that went through the model, forward-only ones included."""
     tokens: _builtins.int
     """Tokens in those rows, without padding."""
     batches: _builtins.int
     """Batches that held at least one of the rows."""
+    gradients: _builtins.int
+    """Backward passes of one row each: every point needs one for each target that is not done yet."""
     @_builtins.property
     def queue_time(self) -> _duration_pb2.Duration:
         """Time in the server's queue."""
@@ -1102,10 +1105,11 @@ class Cost(_message.Message):
         batches: _builtins.int = ...,
         queue_time: _duration_pb2.Duration | None = ...,
         compute_time: _duration_pb2.Duration | None = ...,
+        gradients: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["compute_time", b"compute_time", "queue_time", b"queue_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batches", b"batches", "compute_time", b"compute_time", "points", b"points", "queue_time", b"queue_time", "rows", b"rows", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batches", b"batches", "compute_time", b"compute_time", "gradients", b"gradients", "points", b"points", "queue_time", b"queue_time", "rows", b"rows", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

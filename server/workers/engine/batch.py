@@ -95,27 +95,28 @@ def _node_values(
     Args:
         piece: the slice.
         logits: of its rows.
-        values: of each distinct target, (rows,).
-        sums: the token sums of each distinct target, (rows, T).
+        values: of each distinct output that is needed, (rows,).
+        sums: the token sums of each of them, (rows, T).
     """
-    spec = piece.path.spec
-    distinct = list(dict.fromkeys(piece.path.outputs))
+    spec, needed = piece.path.spec, piece.path.needed
+    distinct = list(dict.fromkeys(needed))
     places = {output: place for place, output in enumerate(distinct)}
-    asked = [places[output] for output in piece.path.outputs]
+    asked = [places[output] for output in needed]
     own = spec.own(logits)
     columns = (
         torch.stack([value.detach() for value in values], dim=1)[:, asked],
         torch.stack(sums, dim=1)[:, asked],
         torch.stack([output.noise(own) for output in distinct], dim=1)[:, asked],
+        torch.stack([output.log_odds(own) for output in distinct], dim=1)[:, asked],
     )
-    f, token_sums, noise = (column.cpu().numpy() for column in columns)
+    f, token_sums, noise, log_odds = (column.cpu().numpy() for column in columns)
     if not (np.isfinite(f).all() and np.isfinite(token_sums).all()):
         raise FailedPreconditionError(
             f"model '{spec.model.name}' puts out values or gradients that are not finite",
             reason="NOT_FINITE",
         )
     return [
-        (alpha, NodeValue(f[row].copy(), token_sums[row].copy(), noise[row].copy()))
+        (alpha, NodeValue(f[row], token_sums[row].copy(), noise[row], log_odds[row]))
         for row, alpha in enumerate(piece.alphas)
     ]
 
@@ -137,9 +138,9 @@ def _points_of(path: Path, alphas: Sequence[float]) -> list[Tensor]:
 
 
 def _target_values(piece: Slice, logits: Tensor) -> list[Tensor]:
-    """Of every distinct target f, (rows,): apart, so that no gradient of one passes through the others."""
+    """Of every distinct output f, (rows,): apart, so that no gradient of one passes through the others."""
     own = piece.path.spec.own(logits)
-    return [output(own) for output in dict.fromkeys(piece.path.outputs)]
+    return [output(own) for output in dict.fromkeys(piece.path.needed)]
 
 
 def _gradient(

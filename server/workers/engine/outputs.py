@@ -25,6 +25,10 @@ class Output(Protocol):
         """(B,): how far the value may move by rounding inside the model."""
         ...
 
+    def log_odds(self, logits: Tensor) -> Tensor:
+        """(B,): log(p / (1 - p)) of an output that is a probability p; NaN of any other."""
+        ...
+
     def __hash__(self) -> int:
         """Equal outputs hash alike."""
         ...
@@ -60,6 +64,12 @@ class ClassOutput:
             slope = slope + self._of(_SLOPES, logits, self.versus_index)
         return ROUNDING * (slope * (1 + logits.abs().amax(dim=1)) + value / 8)
 
+    def log_odds(self, logits: Tensor) -> Tensor:
+        """(B, C) logits to (B,): log(p / (1 - p)) of a probability p; NaN of any other value."""
+        if self.space != pb.OUTPUT_SPACE_PROBABILITY or self.versus_index is not None:
+            return torch.full_like(logits[:, 0], torch.nan)
+        return self._of({self.space: _log_odds}, logits, self.class_index)
+
     def __call__(self, logits: Tensor) -> Tensor:
         """(B, C) logits to (B,) values."""
         value = self._of(_SPACES, logits, self.class_index)
@@ -88,6 +98,10 @@ class TokenOutput:
     def noise(self, logits: Tensor) -> Tensor:
         """(B, T, C) logits to (B,): how far the value may move by rounding inside the model."""
         return self.output.noise(logits[:, self.position])
+
+    def log_odds(self, logits: Tensor) -> Tensor:
+        """(B, T, C) logits to (B,): log(p / (1 - p)) of a probability p; NaN of any other value."""
+        return self.output.log_odds(logits[:, self.position])
 
     def __call__(self, logits: Tensor) -> Tensor:
         """(B, T, C) logits to (B,) values."""

@@ -46,6 +46,7 @@ class PathCost:
     rows: int = 0
     tokens: int = 0
     batches: int = 0
+    gradients: int = 0
 
     def __add__(self, other: "PathCost") -> "PathCost":
         return PathCost(
@@ -53,6 +54,7 @@ class PathCost:
             rows=self.rows + other.rows,
             tokens=self.tokens + other.tokens,
             batches=self.batches + other.batches,
+            gradients=self.gradients + other.gradients,
         )
 
 
@@ -109,6 +111,11 @@ class Path:
         return self._due
 
     @property
+    def needed(self) -> list[Output]:
+        """What the points that are due are evaluated for: the outputs whose work goes on."""
+        return [self.outputs[number] for number in self.rule.needed(len(self.outputs))]
+
+    @property
     def planned(self) -> int:
         """Points done and asked for so far."""
         return self._planned
@@ -129,6 +136,7 @@ class Path:
 
     def deliver(self, values: Sequence[tuple[float, NodeValue]]) -> None:
         """Take the values of a batch; tell the listener what follows from them."""
+        self.cost.gradients += len(values) * len(set(self.needed))
         for alpha, value in values:
             self.rule.add(alpha, value)
             self._missing.discard(alpha)

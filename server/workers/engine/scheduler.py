@@ -92,7 +92,7 @@ class Scheduler:
 
 
 def _turns(path: Path) -> int:
-    return -(-len(path.outputs) // OUTPUTS_PER_TURN)
+    return -(-len(path.needed) // OUTPUTS_PER_TURN)
 
 
 def may_share(first: PathSpec, other: PathSpec) -> bool:

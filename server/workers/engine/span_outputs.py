@@ -33,17 +33,26 @@ class SpanEndOutput:
 
     def __call__(self, logits: Tensor) -> Tensor:
         """(B, T, 2) logits to (B,) values."""
-        column = logits[:, :, self.column]
         if self.space == pb.OUTPUT_SPACE_LOGIT:
-            return column[:, self.token]
-        log_odds = column[:, self.token] - torch.logsumexp(column[:, list(self.others)], dim=1)
+            return logits[:, self.token, self.column]
+        log_odds = self._log_odds(logits)
         return log_odds if self.space == pb.OUTPUT_SPACE_LOG_ODDS else torch.sigmoid(log_odds)
+
+    def log_odds(self, logits: Tensor) -> Tensor:
+        """(B, T, 2) logits to (B,): log(p / (1 - p)) of a probability p; NaN of any other value."""
+        if self.space != pb.OUTPUT_SPACE_PROBABILITY:
+            return torch.full_like(logits[:, 0, 0], torch.nan)
+        return self._log_odds(logits)
 
     def noise(self, logits: Tensor) -> Tensor:
         """(B, T, 2) logits to (B,): how far the value may move by rounding inside the model."""
         value = self(logits)
         counted = logits[:, [self.token, *self.others], self.column]
         return ROUNDING * (self._slope(value) * (1 + _size(counted)) + value.abs() / 8)
+
+    def _log_odds(self, logits: Tensor) -> Tensor:
+        column = logits[:, :, self.column]
+        return column[:, self.token] - torch.logsumexp(column[:, list(self.others)], dim=1)
 
     def _slope(self, value: Tensor) -> Tensor:
         """The sum of the value's |derivatives| to the logits."""
@@ -69,6 +78,10 @@ class LargestLogitOutput:
     def noise(self, logits: Tensor) -> Tensor:
         """(B, T, 2) logits to (B,): how far the value may move by rounding inside the model."""
         return ROUNDING * (1 + _size(logits[:, :, self.column]) + self(logits).abs() / 8)
+
+    def log_odds(self, logits: Tensor) -> Tensor:
+        """(B, T, 2) logits to (B,): NaN, since it is no probability."""
+        return torch.full_like(logits[:, 0, 0], torch.nan)
 
 
 def _size(logits: Tensor) -> Tensor:

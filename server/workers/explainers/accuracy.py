@@ -1,7 +1,7 @@
 """From the request's accuracy to a quadrature rule."""
 
 from ligserve.server.workers.quadrature import (
-    AdaptiveSimpson,
+    AdaptiveRule,
     FixedRule,
     QuadratureRule,
     gauss_legendre,
@@ -20,7 +20,7 @@ def quadrature_rule(options: pb.ExplainOptions, convention: "pb.Convention.Value
     tolerance = asked_tolerance(options, convention)
     if tolerance is None:
         return _fixed(options.fixed_steps)
-    return AdaptiveSimpson(tolerance=tolerance, max_points=_max_points(options))
+    return AdaptiveRule(tolerance=tolerance, max_points=_max_points(options))
 
 
 def image_rule(
@@ -40,7 +40,7 @@ def image_rule(
     tolerance = asked_tolerance(options, convention)
     if tolerance is None:
         return _fixed(options.fixed_steps, default_steps)
-    return AdaptiveSimpson(tolerance, min(_max_points(options), points_that_fit), score_errors=False)
+    return AdaptiveRule(tolerance, min(_max_points(options), points_that_fit), score_errors=False)
 
 
 def window_rule(
@@ -62,7 +62,7 @@ def window_rule(
     tolerance = asked_tolerance(options, convention)
     if tolerance is None:
         return _fixed(options.fixed_steps)
-    return AdaptiveSimpson(tolerance / (1 + tolerance), _max_points(options), whole=change)
+    return AdaptiveRule(tolerance / (1 + tolerance), _max_points(options), whole=change)
 
 
 def asked_tolerance(options: pb.ExplainOptions, convention: "pb.Convention.ValueType") -> float | None:

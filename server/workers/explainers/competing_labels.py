@@ -87,20 +87,21 @@ def _softmax(logits: Floats) -> Floats:
     return shares
 
 
-def _probability(logits: Floats) -> tuple[Floats, Floats]:
+def _probability(logits: Floats) -> tuple[Floats, Floats, Floats]:
     p = _softmax(logits)
-    return p, np.diag(p) - np.outer(p, p)
+    return p, np.diag(p) - np.outer(p, p), _log_odds(logits)[0]
 
 
-def _log_odds(logits: Floats) -> tuple[Floats, Floats]:
+def _log_odds(logits: Floats) -> tuple[Floats, Floats, Floats]:
     """z_k - logsumexp of the others."""
     others = np.where(np.eye(len(logits), dtype=bool), -np.inf, logits)
     values = logits - np.logaddexp.reduce(others, axis=1)
-    return values, np.eye(len(logits)) - np.apply_along_axis(_softmax, 1, others)
+    slopes = np.eye(len(logits)) - np.apply_along_axis(_softmax, 1, others)
+    return values, slopes, np.full_like(logits, np.nan)
 
 
-def _logit(logits: Floats) -> tuple[Floats, Floats]:
-    return logits, np.eye(len(logits))
+def _logit(logits: Floats) -> tuple[Floats, Floats, Floats]:
+    return logits, np.eye(len(logits)), np.full_like(logits, np.nan)
 
 
 _COUPLINGS: Mapping["explanation_pb2.OutputSpace.ValueType", Coupling] = {

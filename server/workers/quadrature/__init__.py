@@ -1,13 +1,15 @@
 """Quadrature rules along a path, fixed and adaptive."""
 
+from ligserve.server.workers.quadrature.adaptive import AdaptiveRule
 from ligserve.server.workers.quadrature.copies import CombinedCopies
 from ligserve.server.workers.quadrature.fixed import FixedRule, gauss_legendre, midpoint
 from ligserve.server.workers.quadrature.lockstep import Coupling, LockStep, LockStepRule
+from ligserve.server.workers.quadrature.results import BAR
 from ligserve.server.workers.quadrature.rule import NodeValue, PathEstimate, QuadratureRule
-from ligserve.server.workers.quadrature.simpson import AdaptiveSimpson
 
 __all__ = [
-    "AdaptiveSimpson",
+    "BAR",
+    "AdaptiveRule",
     "CombinedCopies",
     "Coupling",
     "FixedRule",

@@ -67,7 +67,7 @@ class CombinedCopies:
             error_bound=error_bound if adds_up else np.full_like(error_bound, np.nan),
             f_input=_mean([each.f_input for each in self._estimates]),
             f_baseline=_mean([each.f_baseline for each in self._estimates]),
-            points=sum(each.points for each in self._estimates),
+            points=np.sum([each.points for each in self._estimates], axis=0),
             round=self.count,
         )
 

@@ -1,5 +1,6 @@
 """Rules whose nodes are fixed beforehand."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -59,12 +60,16 @@ class FixedRule:
         Without effect on an end that is a node, whose gradient is needed.
         """
         if end not in self._weights:
-            self._ends[end] = NodeValue(f, np.zeros((len(f), 0)), noise)
+            self._ends[end] = NodeValue(f, np.zeros((len(f), 0)), noise, np.full(len(f), np.nan))
 
     def start(self) -> list[float]:
         """Both ends of the path where they are not known, then the nodes."""
         ends = [end for end in (1.0, 0.0) if end not in self._ends]
         return [*ends, *(node for node in self._weights if node not in (0.0, 1.0))]
+
+    def needed(self, count: int) -> Sequence[int]:
+        """Every target."""
+        return range(count)
 
     def add(self, alpha: float, value: NodeValue) -> None:
         """Take the value of one point."""
@@ -93,7 +98,7 @@ class FixedRule:
             error_bound=delta + self._ends[1.0].noise + self._ends[0.0].noise,
             f_input=f_input,
             f_baseline=f_baseline,
-            points=self._points,
+            points=np.full(len(f_input), self._points),
             round=1,
         )
 

@@ -13,8 +13,9 @@ import numpy as np
 from ligserve.server.workers.quadrature.rule import Floats, NodeValue, PathEstimate, QuadratureRule
 from ligserve.v1 import explanation_service_pb2 as pb
 
-# From the paths' outputs, (L,), to the targets' values, (K,), and their derivatives by the outputs, (K, L).
-Coupling = Callable[[Floats], tuple[Floats, Floats]]
+# From the paths' outputs, (L,), to the targets' values, (K,), their derivatives by the outputs, (K, L), and
+# the log-odds of those that are probabilities, (K,), NaN of others.
+Coupling = Callable[[Floats], tuple[Floats, Floats, Floats]]
 
 
 class LockStep:
@@ -87,10 +88,13 @@ class LockStep:
 
     def _joined(self, values: Sequence[NodeValue]) -> NodeValue:
         outputs = np.concatenate([value.f for value in values])
-        f, slopes = self._coupling(outputs)
+        f, slopes, log_odds = self._coupling(outputs)
+        needed = list(self._rule.needed(len(f)))
+        slopes = slopes[needed]
         token_sums = np.concatenate([value.token_sums[0] for value in values])
         noise = np.abs(slopes) @ np.concatenate([value.noise for value in values])
-        return NodeValue(f, np.repeat(slopes, self._lengths, axis=1) * token_sums, noise)
+        sums = np.repeat(slopes, self._lengths, axis=1) * token_sums
+        return NodeValue(f[needed], sums, noise, log_odds[needed])
 
 
 class LockStepRule:
@@ -114,6 +118,10 @@ class LockStepRule:
     def start(self) -> list[float]:
         """The first round's alphas."""
         return self.whole.start()
+
+    def needed(self, count: int) -> Sequence[int]:
+        """The path's output, whichever targets go on."""
+        return range(count)
 
     def add(self, alpha: float, value: NodeValue) -> None:
         """Take the value of one of the path's points."""

@@ -1,5 +1,6 @@
 """What every quadrature rule is to the engine: alphas wanted, values given, an estimate at any time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from ligserve.v1 import explanation_service_pb2 as pb
 
 Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +22,13 @@ class NodeValue:
         token_sums: (K, T), for each token the sum of gradient x (end - start) over the embedding; float32
             where a score is a single product, which has no more digits.
         noise: (K,), how far f may move by rounding alone, in another batch or with other threads.
+        log_odds: (K,), log(f / (1 - f)) of targets that are probabilities; NaN of others.
     """
 
     f: Floats
     token_sums: NDArray[np.floating]
     noise: Floats
+    log_odds: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +37,13 @@ class PathEstimate:
 
     Attributes:
         scores: (K, T), in the targets' units.
-        score_errors: (K, T), estimated quadrature error of each score; None where unknown or not kept.
+        score_errors: (K, T), error bar of each score, plus or minus; None where unknown or not kept.
         score_error_sum: (K,), their sum over the tokens; None where unknown.
         error_bound: (K,), bound on |sum of scores - (f(1) - f(0))|, rounding included; NaN where the scores
             do not add up to that.
         f_input: (K,), f at the end of the path.
         f_baseline: (K,), f at its start.
-        points: points used.
+        points: (K,), points at which each target was evaluated.
         round: rounds done, from 1.
     """
 
@@ -49,7 +53,7 @@ class PathEstimate:
     error_bound: Floats
     f_input: Floats
     f_baseline: Floats
-    points: int
+    points: Counts
     round: int
 
     @property
@@ -62,16 +66,20 @@ class PathEstimate:
 class QuadratureRule(Protocol):
     """A strategy for the integral over one path.
 
-    The engine evaluates every alpha of `start`, gives the values with `add`, calls `advance` when the
-    last one is there, evaluates what that returns, and so on until it returns nothing.
+    The engine evaluates the targets of `needed` at every alpha of `start`, gives the values with `add`, calls
+    `advance` when the last one is there, evaluates what that returns, and so on until it returns nothing.
     """
 
     def start(self) -> list[float]:
         """The first round's alphas; the first of them is 1."""
         ...
 
+    def needed(self, count: int) -> Sequence[int]:
+        """Which of `count` targets the alphas asked for last are for, in ascending order."""
+        ...
+
     def add(self, alpha: float, value: NodeValue) -> None:
-        """Take the value of one point."""
+        """Take the value of one point; it holds the targets of `needed`, in their order."""
         ...
 
     def advance(self) -> list[float] | None:
@@ -86,5 +94,5 @@ class QuadratureRule(Protocol):
         ...
 
     def stop_reasons(self) -> list["pb.StopReason.ValueType"]:
-        """Why each target's work ended; only after `advance` returned nothing."""
+        """Why each target's work ended, UNSPECIFIED where it goes on; only after a closed round."""
         ...

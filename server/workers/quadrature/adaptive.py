@@ -1,0 +1,99 @@
+"""Adaptive quadrature on dyadic alphas that knows each panel's error: the default rule.
+
+Every panel is integrated from all points around it (panels.py); what the sum over the tokens lacks is known
+exactly, and is given to the tokens (correction.py). So the scores add up to the change of f but for a
+leftover that bounds the completeness error, and an estimate of each score's own error remains. A target is
+done when the bound and the sum of these estimates are both below the tolerance x max(|f(1) - f(0)|,
+sum |scores|); the panels that stand in the way are split (refinement.py).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ligserve.server.workers.quadrature.findings import Findings, findings
+from ligserve.server.workers.quadrature.refinement import splits
+from ligserve.server.workers.quadrature.results import Results
+from ligserve.server.workers.quadrature.rule import Floats, NodeValue, PathEstimate
+from ligserve.server.workers.quadrature.samples import Samples, samples
+from ligserve.v1 import explanation_service_pb2 as pb
+
+# Classifiers change most in the first two thirds of the path, and fast where it leaves the baseline.
+FIRST_POINTS = tuple(number / 64 for number in (0, 1, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64))
+# Panels with less error than these shares of the ends' rounding or of max(|df|, sum |scores|) hold only
+# noise.
+PANEL_NOISE = 0.25
+NOISE_SHARE = 2e-6
+
+
+class AdaptiveRule:
+    """Splits the worst panels until the tolerance is reached for every target.
+
+    Args:
+        tolerance: allowed error relative to max(|f(1) - f(0)|, sum |scores|), above 0.
+        max_points: most points that may be used, at least as many as `FIRST_POINTS`.
+        whole: None, or for a path that is a part of a whole, (K,) a size of the whole for each target: the
+            allowed error is then half relative to the path's own size, and half to this.
+        score_errors: whether an error is told for each score, rather than for their sum alone.
+    """
+
+    def __init__(
+        self, tolerance: float, max_points: int, whole: Floats | None = None, *, score_errors: bool = True
+    ) -> None:
+        self._tolerance = tolerance
+        self._max_points = max_points
+        self._whole = whole
+        self._score_errors = score_errors
+        self._new: dict[float, NodeValue] = {}
+        self._samples: Samples | None = None
+        self._results: Results | None = None
+
+    def start(self) -> list[float]:
+        """Both ends first: the end is where the prediction is."""
+        return [1.0, 0.0, *FIRST_POINTS[1:-1]]
+
+    def needed(self, count: int) -> Sequence[int]:
+        """The targets that are not done."""
+        return range(count) if self._results is None else self._results.open
+
+    def add(self, alpha: float, value: NodeValue) -> None:
+        """Take the value of one point."""
+        self._new[alpha] = value
+
+    def advance(self) -> list[float]:
+        """Close the round; the middles of the panels that are split next."""
+        held = samples(self._new) if self._samples is None else self._samples.with_more(self._new)
+        self._new = {}
+        results = self._results = self._results or Results(len(held.f), held.tokens, self._whole)
+        found = findings(held, score_errors=self._score_errors)
+        results.put(found, held)
+        going_on = results.error > self._tolerance * results.size
+        errors = self._relative_errors(found, results)[going_on]
+        results.close(~going_on, pb.STOP_REASON_TOLERANCE)
+        middles, capped = splits(held.alphas, errors, self._max_points - len(held.alphas))
+        late = errors.sum(axis=1) > 1
+        results.close(~late, pb.STOP_REASON_NOISE_FLOOR)
+        if not middles:
+            end = pb.STOP_REASON_MAX_POINTS if capped else pb.STOP_REASON_NOISE_FLOOR
+            results.close(late[late], end)
+        self._samples = held.of(np.flatnonzero(going_on)[late]) if middles else None
+        return sorted(middles)
+
+    def estimate(self) -> PathEstimate | None:
+        """The sum over the panels of the last closed round."""
+        return None if self._results is None else self._results.estimate()
+
+    def stop_reasons(self) -> list["pb.StopReason.ValueType"]:
+        """TOLERANCE where it was reached, else what stood in the way."""
+        return [] if self._results is None else list(self._results.reasons)
+
+    def _relative_errors(self, found: Findings, results: Results) -> Floats:
+        """(open, panels): each panel's error as a multiple of what all may have; 0 where it is noise."""
+        rounding = results.rounding
+        floor = np.maximum(PANEL_NOISE * rounding, NOISE_SHARE * results.scale)
+        errors = np.maximum(found.panel_errors, np.abs(found.leftover))
+        noise = errors <= floor[:, None]
+        rest = self._tolerance * results.size - rounding - errors.sum(axis=1, where=noise)
+        allowed = np.maximum(rest, rounding) + np.finfo(np.float64).tiny
+        relative: Floats = np.where(noise, 0.0, errors / allowed[:, None])
+        return relative

@@ -1,0 +1,69 @@
+"""What the points so far say of every target: integrals, corrected, and their errors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ligserve.server.workers.quadrature.correction import HIDDEN_SHARE, RESIDUAL_SHARE, mixtures
+from ligserve.server.workers.quadrature.panels import Panels, panels
+from ligserve.server.workers.quadrature.rule import Floats
+from ligserve.server.workers.quadrature.samples import Samples
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Findings:
+    """K targets over T tokens, from m panels.
+
+    Attributes:
+        scores: (K, T).
+        score_errors: (K, T), estimated error of each score; None where they are not kept.
+        panel_errors: (K, m), the scores' estimated errors in all, panel by panel.
+        leftover: (K, m), what the corrected integrals' sums still lack; exact.
+    """
+
+    scores: Floats
+    score_errors: Floats | None
+    panel_errors: Floats
+    leftover: Floats
+
+
+def findings(samples: Samples, *, score_errors: bool) -> Findings:
+    """Integrate every target; whether each score's error is kept, or only their sum."""
+    shape, count = (len(samples.f), samples.tokens), len(samples.alphas) - 1
+    found = Findings(
+        scores=np.empty(shape),
+        score_errors=np.zeros(shape) if score_errors else None,
+        panel_errors=np.zeros((shape[0], count)),
+        leftover=np.empty((shape[0], count)),
+    )
+    for rows, some in samples.target_blocks():
+        _find(some, rows, found)
+    return found
+
+
+def _find(samples: Samples, rows: slice, found: Findings) -> None:
+    """Fill in some targets."""
+    the_panels = panels(samples)
+    bends, integrals = _sizes(samples, the_panels)
+    correction = mixtures(the_panels, bends)
+    found.leftover[rows] = the_panels.residuals - correction.sums
+    weights = (the_panels.integral + correction.added @ the_panels.bend).sum(axis=1)
+    shares = RESIDUAL_SHARE * np.divide(
+        np.abs(the_panels.residuals), integrals, out=np.zeros_like(integrals), where=integrals > 0
+    )
+    for columns, gradients in samples.gradients():
+        found.scores[rows, columns] = np.einsum("kn,knt->kt", weights, gradients)
+        hidden = correction.hidden(the_panels.bend @ gradients)
+        errors = shares[..., None] * np.abs(the_panels.integral @ gradients) + HIDDEN_SHARE * hidden
+        found.panel_errors[rows] += errors.sum(axis=2)
+        if found.score_errors is not None:
+            found.score_errors[rows, columns] = errors.sum(axis=1)
+
+
+def _sizes(samples: Samples, panels: Panels) -> tuple[Floats, Floats]:
+    """The sums over the tokens of |bend|, (K, m - 1), and of |integral|, (K, m)."""
+    bends, integrals = np.zeros_like(panels.mass[:, 1:]), np.zeros_like(panels.mass)
+    for _, gradients in samples.gradients():
+        bends += np.abs(panels.bend @ gradients).sum(axis=2)
+        integrals += np.abs(panels.integral @ gradients).sum(axis=2)
+    return bends, integrals
