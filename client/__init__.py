@@ -75,6 +75,7 @@ from ligserve.client.types.cost import Cost, Worker
 from ligserve.client.types.document import Document, DocumentWindow
 from ligserve.client.types.entities import LabelledSpan
 from ligserve.client.types.enums import (
+    Accuracy,
     Aggregate,
     AnswerEnd,
     BaselineKind,
@@ -105,6 +106,7 @@ from ligserve.client.types.words import Word
 __all__ = [
     "DEFAULT_SERVER",
     "DEFAULT_TIMEOUT_S",
+    "Accuracy",
     "Aggregate",
     "Answer",
     "AnswerEnd",

@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias, TypedDict
 
 from ligserve.client.quantities import check_number, check_whole
 from ligserve.client.types.enums import (
+    Accuracy,
     Aggregate,
     BaselineKind,
     Convention,
@@ -59,6 +60,7 @@ class ExplainKeywords(TypedDict, total=False):
     """The keyword arguments of explain() and stream(); `ExplainOptions` documents them."""
 
     convention: Convention | str | None
+    accuracy: Accuracy | str | None
     tolerance: float | None
     n_steps: int | None
     rule: QuadratureRule | str | None
@@ -79,6 +81,7 @@ class ExplainOptions:
     Attributes:
         convention: "faithful" (the deployed model's own forward pass) or "library" (the numbers of
             transformers-interpret).
+        accuracy: a named tolerance: "fast" (5 %), "standard" (1 %) or "exact" (0.1 %).
         tolerance: allowed error relative to max(|f(input) - f(baseline)|, sum of |scores|).
         n_steps: a fixed number of quadrature nodes, in place of a tolerance.
         rule: "gauss_legendre" or "midpoint"; with n_steps.
@@ -95,10 +98,11 @@ class ExplainOptions:
 
     Raises:
         TypeError: a number is of the wrong type.
-        ValueError: a value is unknown, or tolerance and n_steps are both given.
+        ValueError: a value is unknown, or more than one of accuracy, tolerance and n_steps is given.
     """
 
     convention: Convention | str | None = None
+    accuracy: Accuracy | str | None = None
     tolerance: float | None = None
     n_steps: int | None = None
     rule: QuadratureRule | str | None = None
@@ -113,11 +117,14 @@ class ExplainOptions:
 
     def __post_init__(self) -> None:
         if self.fixed and self.adaptive:
-            raise ValueError("give either n_steps (with a rule) or tolerance (with max_points), not both")
+            raise ValueError(
+                "give either n_steps (with a rule) or tolerance or accuracy (with max_points), not both"
+            )
         check_timeout(self.timeout)
         self._check_accuracy()
         kinds = {
             "convention": Convention,
+            "accuracy": Accuracy,
             "rule": QuadratureRule,
             "output_space": OutputSpace,
             "embedding_layer": EmbeddingLayer,
@@ -129,6 +136,8 @@ class ExplainOptions:
         object.__setattr__(self, "long_input", _long_input(self.long_input))
 
     def _check_accuracy(self) -> None:
+        if self.tolerance is not None and self.accuracy is not None:
+            raise ValueError("give either a tolerance or an accuracy, not both")
         if self.tolerance is not None:
             check_number("tolerance", self.tolerance)
         for name in ("n_steps", "max_points"):
@@ -143,7 +152,7 @@ class ExplainOptions:
     @property
     def adaptive(self) -> bool:
         """Whether a tolerance is asked for."""
-        return self.tolerance is not None or self.max_points is not None
+        return any(value is not None for value in (self.tolerance, self.accuracy, self.max_points))
 
 
 def check_timeout(timeout: Timeout) -> None:

@@ -15,6 +15,7 @@ from ligserve.client.options import (
 from ligserve.client.quantities import check_number
 from ligserve.client.tasks import Task
 from ligserve.client.types.enums import (
+    Accuracy,
     BaselineKind,
     Convention,
     EmbeddingLayer,
@@ -85,6 +86,8 @@ def _fill_accuracy(message: pb.ExplainOptions, options: ExplainOptions, scope: F
         message.fixed_steps.rule = pb.QuadratureRule.Value(f"QUADRATURE_RULE_{options.rule.name}")
     if options.tolerance is not None:
         message.tolerance.relative = float(options.tolerance)
+    if isinstance(options.accuracy, Accuracy):
+        message.tolerance.relative = options.accuracy.tolerance
     if options.max_points is not None:
         message.tolerance.max_points = scope.at("tolerance").unsigned("max_points", options.max_points)
 

@@ -15,7 +15,14 @@ from ligserve.client.errors import InvalidRequestError
 from ligserve.client.options import ExplainKeywords, Window
 from ligserve.client.sync import Client
 from ligserve.client.sync_stream import explained_with_progress
-from ligserve.client.types.enums import Aggregate, BaselineKind, Convention, LongInputPolicy, OutputSpace
+from ligserve.client.types.enums import (
+    Accuracy,
+    Aggregate,
+    BaselineKind,
+    Convention,
+    LongInputPolicy,
+    OutputSpace,
+)
 
 Text = Annotated[
     str | None,
@@ -49,6 +56,9 @@ IgnoredLabels = Annotated[
     typer.Option("--ignore-label", help="Label of tokens to leave out, as O; with --tokens. Again for more."),
 ]
 Steps = Annotated[int | None, typer.Option("--n-steps", help="A fixed number of quadrature nodes.")]
+Exactness = Annotated[
+    Accuracy | None, typer.Option("--accuracy", help="A tolerance by name: 5 %, 1 % or 0.1 %.")
+]
 Tolerated = Annotated[float | None, typer.Option("--tolerance", help="Relative error to reach.")]
 Habits = Annotated[Convention | None, typer.Option("--convention", help="Whose habits to follow.")]
 Space = Annotated[OutputSpace | None, typer.Option("--output-space", help="What is explained.")]
@@ -86,6 +96,7 @@ def explain(
     tokens: Tokens = False,
     ignored_labels: IgnoredLabels = None,
     convention: Habits = None,
+    accuracy: Exactness = None,
     tolerance: Tolerated = None,
     n_steps: Steps = None,
     output_space: Space = None,
@@ -105,11 +116,11 @@ def explain(
 
     `ligserve explain --file review.txt -m sentiment --class POSITIVE --class NEGATIVE --html review.html`
 
-    `ligserve explain --file report.txt -m sentiment --stride 256 --tolerance 0.05 --timeout 600`
+    `ligserve explain --file report.txt -m sentiment --stride 256 --accuracy fast --timeout 600`
 
     `ligserve explain --image photo.jpg -m vit --html photo.html`
 
-    `echo "I love you" | ligserve explain - -m sentiment --tolerance 0.001 --json`
+    `echo "I love you" | ligserve explain - -m sentiment --accuracy exact --json`
 
     `ligserve explain "A cat sat." -m nli --pair "There is a cat."`
 
@@ -119,8 +130,8 @@ def explain(
 
     `ligserve explain "Ada lives in London." -m ner --tokens --ignore-label O`
     """
-    if tolerance is not None and n_steps is not None:
-        raise typer.BadParameter("give either --tolerance or --n-steps, not both")
+    if sum(value is not None for value in (accuracy, tolerance, n_steps)) > 1:
+        raise typer.BadParameter("give only one of --accuracy, --tolerance and --n-steps")
     asked = Asked(
         image=image,
         pair=pair,
@@ -136,6 +147,7 @@ def explain(
     task = asked.task(_text(text, file, image))
     options = ExplainKeywords(
         convention=convention,
+        accuracy=accuracy,
         tolerance=tolerance,
         n_steps=n_steps,
         output_space=output_space,

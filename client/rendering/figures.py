@@ -23,7 +23,10 @@ def error_figures(target: "TargetExplanation") -> str:
     """How far off the sum is, and at most can be."""
     if math.isnan(target.error_bound):
         return "squares and variances do not add up, so that no error is known"
-    return f"off by {target.convergence_delta:+.1e}, at most {target.error_bound:.1e}"
+    of_the_sum = f"off by {target.convergence_delta:+.1e}, at most {target.error_bound:.1e}"
+    if target.score_error_sum is None:
+        return of_the_sum
+    return f"{of_the_sum}; error bars add up to {target.score_error_sum:.1e}"
 
 
 def work_figures(target: "TargetExplanation") -> str:

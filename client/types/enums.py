@@ -30,6 +30,19 @@ class EmbeddingLayer(StrEnum):
     ALL = "all"
 
 
+class Accuracy(StrEnum):
+    """How exact an answer is, by name; `tolerance` is the number."""
+
+    FAST = "fast"
+    STANDARD = "standard"
+    EXACT = "exact"
+
+    @property
+    def tolerance(self) -> float:
+        """Allowed error relative to max(|f(input) - f(baseline)|, sum of |scores|): 5 %, 1 % or 0.1 %."""
+        return {Accuracy.FAST: 0.05, Accuracy.STANDARD: 0.01, Accuracy.EXACT: 0.001}[self]
+
+
 class QuadratureRule(StrEnum):
     """A quadrature rule with a fixed number of nodes."""
 

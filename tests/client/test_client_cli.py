@@ -48,6 +48,8 @@ async def test_explain_prints_json(script: Script) -> None:
     assert read["texts"] == ["Zoë 🙂"]
     assert [word["text"] for word in read["targets"][0]["words"]] == ["Zoë", "🙂"]
     assert script.requests[0].options.tolerance.relative == 0.1
+    assert (await run("explain", TEXT, "-m", "m", "--accuracy", "fast", script=script)).code == 0
+    assert script.requests[1].options.tolerance.relative == 0.05
 
 
 async def test_explain_reads_a_file(script: Script, tmp_path: Path) -> None:
@@ -91,6 +93,8 @@ async def test_an_address_that_cannot_be_one(server: str) -> None:
         ("explain", TEXT),
         ("explain", TEXT, "-m", "m", "--file", "x"),
         ("explain", TEXT, "-m", "m", "--tolerance", "1", "--n-steps", "1"),
+        ("explain", TEXT, "-m", "m", "--accuracy", "fast", "--tolerance", "1"),
+        ("explain", TEXT, "-m", "m", "--accuracy", "good"),
         ("explain", TEXT, "-m", "m", "--convention", "mine"),
         ("models", "--timeout", "nan"),
         ("nonsense",),

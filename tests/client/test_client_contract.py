@@ -36,6 +36,7 @@ PUBLIC_NAMES = [
     "MultiLabelClassificationExplainer",
     "PairwiseSequenceClassificationExplainer",
     "ZeroShotClassificationExplainer",
+    "Accuracy",
     "Aggregate",
     "Answer",
     "AnswerEnd",

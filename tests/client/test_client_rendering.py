@@ -14,6 +14,7 @@ from rich.console import Console
 from ligserve.client import Explanation, ServerWarning, Token
 from ligserve.client.folding import fold_answer
 from ligserve.client.rendering.colours import css_colour, rgb_colour, strengths
+from ligserve.client.rendering.figures import error_figures
 from ligserve.client.rendering.html import Row, page, table
 from ligserve.client.rendering.pieces import Piece, one_line, printable, text_pieces
 from ligserve.client.types.inputs import tokens_from_proto
@@ -172,6 +173,13 @@ def test_figures_and_warnings_stand_under_the_table(tmp_path: Path) -> None:
         ):
             assert expected in under
     assert any("normalised scores" in title for title in Reader(explanation.html()).titles)
+
+
+def test_figures_tell_the_error_bars_where_there_are_any() -> None:
+    target = explained("I love you", 1).targets[0]
+    fixed, adaptive = replace(target, score_error_sum=None), replace(target, score_error_sum=0.012)
+    assert "error bars" not in error_figures(fixed)
+    assert error_figures(adaptive) == f"{error_figures(fixed)}; error bars add up to 1.2e-02"
 
 
 def test_windows_add_up_in_words() -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ligserve.client import (
+    Accuracy,
     ClassTarget,
     ExplainOptions,
     ImageClassification,
@@ -132,6 +133,9 @@ def test_a_text_must_be_a_string() -> None:
     "options",
     [
         {"tolerance": 0.1, "n_steps": 5},
+        {"accuracy": "fast", "n_steps": 5},
+        {"accuracy": "fast", "tolerance": 0.05},
+        {"accuracy": "faster"},
         {"max_points": 99, "rule": "midpoint"},
         {"convention": "nobody's"},
         {"baseline": "pad"},
@@ -168,6 +172,11 @@ def test_options_are_left_to_the_server_unless_given() -> None:
     assert explain_request("m", SequenceClassification("a"), PLAIN).options.ByteSize() == 0
 
 
+def test_named_accuracies_are_tolerances() -> None:
+    tolerances = {each.value: each.tolerance for each in Accuracy}
+    assert tolerances == {"fast": 0.05, "standard": 0.01, "exact": 0.001}
+
+
 def test_accuracy_is_sent_as_given() -> None:
     task = SequenceClassification("a")
     sent = explain_request("m", task, ExplainOptions(n_steps=0, rule="midpoint")).options
@@ -175,6 +184,8 @@ def test_accuracy_is_sent_as_given() -> None:
     adaptive = explain_request("m", task, ExplainOptions(tolerance=0.0, max_points=17)).options.tolerance
     assert adaptive.HasField("relative")
     assert adaptive.max_points == 17
+    named = explain_request("m", task, ExplainOptions(accuracy="exact", max_points=99)).options.tolerance
+    assert (named.relative, named.max_points) == (0.001, 99)
     windows = explain_request("m", task, ExplainOptions(long_input=Window(stride=4))).options.long_input
     assert windows.window.stride == 4
     refused = explain_request("m", task, ExplainOptions(long_input="refuse")).options.long_input

@@ -648,7 +648,9 @@ class Tolerance(_message.Message):
     RELATIVE_FIELD_NUMBER: _builtins.int
     MAX_POINTS_FIELD_NUMBER: _builtins.int
     relative: _builtins.float
-    """Allowed error, relative to max(|f(input) - f(baseline)|, sum of |scores|); above 0, at most 1.
+    """Allowed error, relative to max(|f(input) - f(baseline)|, sum of |scores|); above 0, at most 1:
+    of the sum of the scores (certified), and of the scores in all (estimated). Clients call 0.05
+    fast, 0.01 standard and 0.001 exact.
     Of a long input both are the document's, the sum over the scores of all its windows.
     Default: 0.01.
     """
