@@ -20,10 +20,14 @@ COLUMNS = (
 
 
 def markdown(lines: Sequence[Line]) -> str:
-    """The table; columns are padded so that it reads well on a terminal too."""
+    """The table of all measurements."""
     library = {line.workload.code: line for line in lines if line.entrant == line.workload.entrants[0]}
-    rows = [COLUMNS, *(cells(line, library[line.workload.code]) for line in lines)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    return aligned([COLUMNS, *(cells(line, library[line.workload.code]) for line in lines)])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """A table, its head first; columns are padded so that it reads well on a terminal too."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     padded = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     rule = "|".join("-" * (width + 2) for width in widths)
     return "\n".join([f"| {padded[0]} |", f"|{rule}|", *(f"| {row} |" for row in padded[1:])])
