@@ -172,8 +172,8 @@ def test_the_stream_tells_every_window_of_every_label(client: Client) -> None:
     lengths = [len(scores) for scores in windows_of(streamed, 0)]
     assert all(len(event.scores) == lengths[event.window] for event in estimates)
     assert streamed.targets == client.explain("bert-nli", TASK, tolerance=1e-5).targets
-    points = {target.points for target in streamed.targets}
-    assert points == {streamed.cost.points}, "the rows of all labels serve every label"
+    most = max(target.points for target in streamed.targets)
+    assert most == streamed.cost.points, "the rows of all labels serve every label"
 
 
 def test_a_deadline_gives_the_best_estimate_so_far(client: Client) -> None:

@@ -8,8 +8,9 @@ from benchmarks.texts import SHORT
 from ligserve.client import AsyncClient, Explanation, SequenceClassification, ServerUnavailableError
 from ligserve.client.types.events import HeaderEvent
 
-# A second or two of work on one core: none is done when the last has begun. Midpoint nodes cost nothing.
-STEPS = {"sentiment": 200, "bert": 4096}
+# Some seconds of work on one core: none is done when the last has begun. Midpoint nodes cost nothing.
+STEPS = {"sentiment": 500, "bert": 4096}
+TEXTS = {"sentiment": SHORT[:2], "bert": (" ".join(SHORT[:2]), " ".join(SHORT[1:3]))}
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ async def unary(client: AsyncClient, model: str) -> Ending:
     """One explanation, asked for by a unary call."""
     try:
         answer = await client.explain(
-            model, SequenceClassification(SHORT[0]), rule="midpoint", n_steps=STEPS[model]
+            model, SequenceClassification(TEXTS[model][0]), rule="midpoint", n_steps=STEPS[model]
         )
     except ServerUnavailableError as error:
         return Ending("unary", time.monotonic(), error=error)
@@ -35,7 +36,7 @@ async def unary(client: AsyncClient, model: str) -> Ending:
 
 async def streamed(client: AsyncClient, model: str, started: asyncio.Event) -> Ending:
     """One explanation as a stream; tells when a worker has begun with it."""
-    task = SequenceClassification(SHORT[1])
+    task = SequenceClassification(TEXTS[model][1])
     try:
         async with client.stream(model, task, rule="midpoint", n_steps=STEPS[model]) as stream:
             async for event in stream:

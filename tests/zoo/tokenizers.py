@@ -1,4 +1,4 @@
-"""Fast tokenizers of the three common kinds, trained on the corpus."""
+"""Fast tokenizers of the three common kinds, made from the corpus, the same in every run."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import PreTrainedTokenizerFast
 
 from tests.zoo.corpus import SENTENCES
+from tests.zoo.pieces import word_pieces
 
 VOCABULARY = 400
 
@@ -13,13 +14,14 @@ VOCABULARY = 400
 def wordpiece() -> PreTrainedTokenizerFast:
     """BERT's kind: lower case, [CLS] text [SEP]."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer = Tokenizer(models.WordPiece())
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    tokenizer.train_from_iterator(
-        SENTENCES, trainers.WordPieceTrainer(vocab_size=VOCABULARY, special_tokens=special)
-    )
+    pieces = dict.fromkeys([*special, *word_pieces(_words(tokenizer), inner="##")])
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    tokenizer.model = models.WordPiece(vocabulary, unk_token="[UNK]")
+    tokenizer.add_special_tokens(special)
     _frame(tokenizer, "[CLS]", "[SEP]", types=True)
     names = ["pad_token", "unk_token", "cls_token", "sep_token", "mask_token"]
     return _wrapped(tokenizer, dict(zip(names, special, strict=True)), _WITH_TYPES)
@@ -129,11 +131,21 @@ def _unigram(special: list[str]) -> Tokenizer:
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
-    tokenizer.train_from_iterator(
-        SENTENCES,
-        trainers.UnigramTrainer(vocab_size=VOCABULARY, special_tokens=special, unk_token="<unk>"),
-    )
+    pieces = dict.fromkeys(word_pieces(_words(tokenizer), inner=""))
+    vocabulary = [(piece, 0.0) for piece in special]
+    # Long pieces are likelier than the short ones that they are made of.
+    vocabulary += [(piece, -4.0 - 1 / len(piece)) for piece in pieces]
+    tokenizer.model = models.Unigram(vocabulary, unk_id=special.index("<unk>"), byte_fallback=False)
+    tokenizer.add_special_tokens(special)
     return tokenizer
+
+
+def _words(tokenizer: Tokenizer) -> list[str]:
+    """The corpus's words as the tokenizer cuts them, each as often as it occurs."""
+    if tokenizer.normalizer is None or tokenizer.pre_tokenizer is None:
+        raise ValueError("the tokenizer cuts no words")
+    texts = map(tokenizer.normalizer.normalize_str, SENTENCES)
+    return [word for text in texts for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text)]
 
 
 def _byte_level(separators: int) -> PreTrainedTokenizerFast:
