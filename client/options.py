@@ -69,6 +69,7 @@ class ExplainKeywords(TypedDict, total=False):
     embedding_layer: EmbeddingLayer | str | None
     baseline: BaselineLike | Iterable[BaselineLike] | None
     long_input: LongInputLike | None
+    retargetable: bool
     timeout: Timeout
     metadata: Metadata
     request_id: str | None
@@ -92,12 +93,15 @@ class ExplainOptions:
             scores of several are averaged.
         long_input: what to do with a text that is longer than the model takes: "refuse", "truncate",
             "window" or a `Window`.
+        retargetable: work out what every class's scores follow from, so that a later request about the same
+            input for another class, contrast or output space costs nothing; for classifiers of texts and
+            pairs with at most 8 classes, each a backward pass at every point.
         timeout: seconds; not given: the client's default; None: no deadline.
         metadata: sent with the call, after the client's own.
         request_id: identifies the request in the server's log; made up if not given.
 
     Raises:
-        TypeError: a number is of the wrong type.
+        TypeError: a number or a truth value is of the wrong type.
         ValueError: a value is unknown, or more than one of accuracy, tolerance and n_steps is given.
     """
 
@@ -111,6 +115,7 @@ class ExplainOptions:
     embedding_layer: EmbeddingLayer | str | None = None
     baseline: BaselineLike | Iterable[BaselineLike] | None = None
     long_input: LongInputLike | None = None
+    retargetable: bool = False
     timeout: Timeout = UNSET
     metadata: Metadata = field(default=())
     request_id: str | None = None
@@ -129,6 +134,8 @@ class ExplainOptions:
             "output_space": OutputSpace,
             "embedding_layer": EmbeddingLayer,
         }
+        if not isinstance(self.retargetable, bool):
+            raise TypeError(f"retargetable must be True or False, is {self.retargetable!r}")
         for name, kind in kinds.items():
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, choice(kind, value, name))

@@ -75,6 +75,7 @@ def _fill_options(message: pb.ExplainOptions, options: ExplainOptions, scope: Fi
     if options.baseline and not isinstance(options.baseline, str | ReferenceText):
         _fill_baselines(message, options.baseline, scope)
     _fill_long_input(message, options, scope)
+    message.retargetable = options.retargetable
 
 
 def _fill_accuracy(message: pb.ExplainOptions, options: ExplainOptions, scope: FieldScope) -> None:

@@ -46,6 +46,13 @@ Threads = Annotated[
 TokenBudget = Annotated[
     int | None, typer.Option(help="Most tokens (rows x padded length) in a batch. Default: 1024.")
 ]
+KeptPointsMib = Annotated[
+    int | None,
+    typer.Option(
+        help="Memory for each model of a worker, in MiB, that keeps points of earlier requests: asking again "
+        "about the same input costs less, or nothing. 0 keeps none. Default: 64."
+    ),
+]
 JobsPerWorker = Annotated[
     int | None, typer.Option(help="Most requests that one worker works on at a time. Default: 16.")
 ]

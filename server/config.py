@@ -37,6 +37,8 @@ class ServerConfig:
     threads_per_worker: int = 0
     # Tokens (rows times padded length) in a batch. 0: the worker decides.
     token_budget: int = 0
+    # Memory for each model of a worker: points of earlier requests, for later ones about the same input.
+    kept_points_mib: int = 64
     jobs_per_worker: int = 16
     max_queue: int = 256
     max_request_bytes: int = MAX_REQUEST_BYTES
@@ -78,6 +80,7 @@ _PARSERS: Mapping[str, values.Parser] = {
     "devices": values.devices,
     "threads_per_worker": values.integer(0, 4096),
     "token_budget": values.integer(0, 1 << 30),
+    "kept_points_mib": values.integer(0, 1 << 20),
     "jobs_per_worker": values.integer(1, 10_000),
     "max_queue": values.integer(0, 1_000_000),
     "max_request_bytes": values.integer(1024, 1 << 30),

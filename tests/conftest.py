@@ -96,7 +96,9 @@ def live(
     models |= {
         f"{name}-entities": zoo_model(name, labels=ENTITY_LABELS, head=TOKEN) for name in ENTITY_ARCHITECTURES
     }
-    with live_server(models, tmp_path_factory.mktemp("live") / "server.log", "--threads", "1") as server:
+    with live_server(
+        models, tmp_path_factory.mktemp("live") / "server.log", "--threads", "1", "--kept-points-mib", "0"
+    ) as server:
         yield server
 
 
@@ -107,7 +109,9 @@ def qa_live(
     """A real server with the zoo's question answerers, and a classifier named "classifier"."""
     models = {name: qa_zoo_model(name) for name in QA_ARCHITECTURES}
     models["classifier"] = zoo_model("bert")
-    with live_server(models, tmp_path_factory.mktemp("qa-live") / "server.log", "--threads", "1") as server:
+    with live_server(
+        models, tmp_path_factory.mktemp("qa-live") / "server.log", "--threads", "1", "--kept-points-mib", "0"
+    ) as server:
         yield server
 
 
@@ -149,7 +153,7 @@ def live_images(
     models = {name: image_model(name) for name in IMAGE_ARCHITECTURES}
     models |= {"vit-1": image_model("vit", 1), "bert": zoo_model("bert")}
     log = tmp_path_factory.mktemp("live-images") / "server.log"
-    with live_server(models, log, "--threads", "1") as server:
+    with live_server(models, log, "--threads", "1", "--kept-points-mib", "0") as server:
         yield server
 
 

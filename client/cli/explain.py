@@ -75,6 +75,12 @@ Stride = Annotated[
 Aggregated = Annotated[
     Aggregate | None, typer.Option("--aggregate", help="How a long text's output follows from its windows'.")
 ]
+Retargetable = Annotated[
+    bool,
+    typer.Option(
+        "--retargetable", help="Pay for all classes (8 at most), so that asking for others is free."
+    ),
+]
 ImageFile = Annotated[
     Path | None, typer.Option("--image", help="A PNG or JPEG file to explain, in place of a text.")
 ]
@@ -104,6 +110,7 @@ def explain(
     long_input: LongTexts = None,
     stride: Stride = None,
     aggregate: Aggregated = None,
+    retargetable: Retargetable = False,
     timeout: Timeout = DEFAULT_TIMEOUT_S,
     as_json: AsJson = False,
     html: HtmlFile = None,
@@ -153,6 +160,7 @@ def explain(
         output_space=output_space,
         baseline=baseline or None,
         long_input=_long_input(long_input, stride, aggregate),
+        retargetable=retargetable,
     )
     with Client(server, timeout=timeout) as client, client.stream(model, task, **options) as stream:
         explanation = explained_with_progress(stream)

@@ -35,6 +35,12 @@ def work_figures(target: "TargetExplanation") -> str:
     return f"{target.points} points, stopped by {target.stop_reason}{left}"
 
 
+def reused_figure(explanation: "Explanation") -> str:
+    """How much of it was known from an earlier request."""
+    reused = explanation.cost.reused_points
+    return f" ({reused} known from before)" if reused else ""
+
+
 def worst_figures(explanation: "Explanation") -> str:
     """How far off all targets are at most, where there are too many for a line each."""
     if not explanation.targets:
@@ -44,7 +50,7 @@ def worst_figures(explanation: "Explanation") -> str:
     reasons = ", ".join(sorted({target.stop_reason for target in explanation.targets}))
     return (
         f"{len(explanation.targets)} targets; the worst is off by {off:.1e}, at most {bound:.1e}; "
-        f"{explanation.cost.points} points, stopped by {reasons}"
+        f"{explanation.cost.points} points, stopped by {reasons}{reused_figure(explanation)}"
     )
 
 
@@ -52,7 +58,7 @@ def figure_lines(explanation: "Explanation") -> tuple[str, ...]:
     """One line for each target with everything about its exactness, not escaped."""
     return tuple(
         f"{caption(explanation, position)}: {sum_figures(target)}; {error_figures(target)}; "
-        f"{explanation.convention} convention; {work_figures(target)}"
+        f"{explanation.convention} convention; {work_figures(target)}{reused_figure(explanation)}"
         for position, target in enumerate(explanation.targets)
     )
 

@@ -13,6 +13,7 @@ class Cost:
 
     Attributes:
         points: rows that were run forward and, for each target that needed it, backward.
+        reused_points: points that were known from an earlier request about the same input; not in points.
         gradients: backward passes of one row each.
         rows: rows that went through the model, forward-only ones included.
         tokens: tokens in those rows, without padding.
@@ -22,6 +23,7 @@ class Cost:
     """
 
     points: int
+    reused_points: int
     gradients: int
     rows: int
     tokens: int
@@ -34,6 +36,7 @@ class Cost:
         """Read a message."""
         return cls(
             points=message.points,
+            reused_points=message.reused_points,
             gradients=message.gradients,
             rows=message.rows,
             tokens=message.tokens,

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import aclosing, contextmanager
 
 from ligserve.server.errors import NotFoundError, ResourceExhaustedError, ServeError, UnavailableError
+from ligserve.server.pool.affinity import affinity
 from ligserve.server.pool.events import Event
 from ligserve.server.pool.handle import WorkerHandle, WorkerLostError
 from ligserve.server.pool.job import Job
@@ -110,17 +111,21 @@ class Dispatcher:
 
     def _place_jobs(self) -> None:
         for job in list(self._queue):
-            worker = self._least_loaded(job.request.model)
+            worker = self._least_loaded(job)
             if worker is not None:
                 self._start(job, worker)
 
-    def _least_loaded(self, model: str) -> WorkerHandle | None:
+    def _least_loaded(self, job: Job) -> WorkerHandle | None:
+        """Of equally loaded workers the one that this input goes to: it may know points of it."""
+        model = job.request.model
         free = [
             worker
             for worker in self._pool.ready()
             if self._load[worker] < self._jobs_per_worker and any(m.name == model for m in worker.models)
         ]
-        return min(free, key=lambda worker: self._load[worker], default=None)
+        return min(
+            free, key=lambda worker: (self._load[worker], affinity(job.request, worker.id)), default=None
+        )
 
     def _start(self, job: Job, worker: WorkerHandle) -> None:
         self._queue.pop(job)

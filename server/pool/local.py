@@ -64,6 +64,7 @@ class LocalBackend:
             device=device,
             threads=config.threads,
             token_budget=config.token_budget,
+            kept_bytes=config.kept_points_mib << 20,
             json_logs=config.json_logs,
             log_level=config.log_level,
         )

@@ -11,7 +11,7 @@ from ligserve.server.errors import DeadlineExceededError
 from ligserve.server.workers import events
 from ligserve.server.workers.document_totals import DocumentTotals
 from ligserve.server.workers.engine.engine import Engine
-from ligserve.server.workers.engine.path import PathCost
+from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import Plan
 from ligserve.server.workers.explainers.aggregates import DocumentOutcome
 from ligserve.server.workers.identity import WorkerIdentity

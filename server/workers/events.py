@@ -7,7 +7,8 @@ from importlib.metadata import version
 
 from google.protobuf.duration_pb2 import Duration
 
-from ligserve.server.workers.engine.path import Path, PathCost
+from ligserve.server.workers.engine.path import Path
+from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import Explained, Plan
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.part import Part
@@ -118,6 +119,7 @@ def _cost(costs: Sequence[PathCost], seconds: float) -> pb.Cost:
         tokens=sum(cost.tokens for cost in costs),
         batches=sum(cost.batches for cost in costs),
         gradients=sum(cost.gradients for cost in costs),
+        reused_points=sum(cost.reused for cost in costs),
         compute_time=compute_time,
     )
 

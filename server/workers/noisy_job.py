@@ -14,7 +14,7 @@ from ligserve.server.errors import DeadlineExceededError
 from ligserve.server.workers import events
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.forward import end_logits, in_batches, in_halves, predicted_logits
-from ligserve.server.workers.engine.path import PathCost
+from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.explainers import Plan
 from ligserve.server.workers.identity import WorkerIdentity

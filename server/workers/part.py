@@ -58,7 +58,15 @@ class Part:
     ) -> None:
         self.window = window
         self.plan = plan
-        self.path = Path(plan.spec, plan.rule, self, deadline, owner=job, dispensable=dispensable)
+        self.path = Path(
+            plan.spec,
+            plan.rule,
+            self,
+            deadline,
+            owner=job,
+            dispensable=dispensable,
+            basis=plan.basis,
+        )
         self.logits: Tensor | None = None
         self.explained: Sequence[Explained] = ()
         self.share = 1.0

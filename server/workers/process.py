@@ -120,7 +120,7 @@ class Worker:
         self._identity = WorkerIdentity(start.worker_id, start.device)
         self._models = models
         self._pipe = pipe
-        self._engine = Engine(start.token_budget)
+        self._engine = Engine(start.token_budget, start.kept_bytes)
         self._planner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="planner")
         self._lock = threading.Lock()
         self._planning: set[int] = set()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ligserve.server.workers.engine.forward import end_logits, in_batches, in_halves, predicted_logits
-from ligserve.server.workers.engine.path import PathCost
+from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.explainers import PathPlan
 from ligserve.server.workers.explainers.aggregates import WindowLogits

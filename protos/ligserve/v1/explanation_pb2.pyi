@@ -940,6 +940,7 @@ class ExplainOptions(_message.Message):
     OUTPUT_SPACE_FIELD_NUMBER: _builtins.int
     EMBEDDING_LAYER_FIELD_NUMBER: _builtins.int
     LONG_INPUT_FIELD_NUMBER: _builtins.int
+    RETARGETABLE_FIELD_NUMBER: _builtins.int
     convention: Global___Convention.ValueType
     """Whose habits the answer follows. Default: FAITHFUL."""
     output_space: Global___OutputSpace.ValueType
@@ -949,6 +950,14 @@ class ExplainOptions(_message.Message):
     embedding_layer: Global___EmbeddingLayer.ValueType
     """The layer whose output the path moves. Default: WORD (question answering in the LIBRARY
     convention: ALL). Must be unset for an image.
+    """
+    retargetable: _builtins.bool
+    """Work out at every point what the scores of every class follow from, so that as long as the server keeps the
+    points a later request about the same input (same model, texts, baseline, layer and convention) for another
+    class, contrast or output space needs no new ones. Every point costs one backward pass for each class. For
+    models of 2 to 8 logits that classify a text or a pair; INVALID_ARGUMENT for others. Without it only what the
+    targets of this request tell is kept: of two classes one tells the other, and a probability its log-odds.
+    No effect on the windows of a long text and where the server keeps no points. Default: false.
     """
     @_builtins.property
     def fixed_steps(self) -> Global___FixedSteps:
@@ -978,10 +987,11 @@ class ExplainOptions(_message.Message):
         output_space: Global___OutputSpace.ValueType = ...,
         embedding_layer: Global___EmbeddingLayer.ValueType = ...,
         long_input: Global___LongInput | None = ...,
+        retargetable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "fixed_steps", b"fixed_steps", "long_input", b"long_input", "tolerance", b"tolerance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "baselines", b"baselines", "convention", b"convention", "embedding_layer", b"embedding_layer", "fixed_steps", b"fixed_steps", "long_input", b"long_input", "output_space", b"output_space", "tolerance", b"tolerance"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "baselines", b"baselines", "convention", b"convention", "embedding_layer", b"embedding_layer", "fixed_steps", b"fixed_steps", "long_input", b"long_input", "output_space", b"output_space", "retargetable", b"retargetable", "tolerance", b"tolerance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_accuracy: _TypeAlias = _typing.Literal["fixed_steps", "tolerance"]  # noqa: Y015
     _WhichOneofArgType_accuracy: _TypeAlias = _typing.Literal["accuracy", b"accuracy"]  # noqa: Y015

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from ligserve.server.errors import FailedPreconditionError
-from ligserve.server.workers.engine.path import Path
+from ligserve.server.workers.engine.path import Path, PointValue
 from ligserve.server.workers.engine.scheduler import OUTPUTS_PER_TURN, Slice
 from ligserve.server.workers.quadrature import NodeValue
 
-# For each slice its alphas and values.
-Values = list[list[tuple[float, NodeValue]]]
+# For each slice its points' values.
+Values = list[list[PointValue]]
 
 
 class Batch:
@@ -89,19 +89,19 @@ def stacked(tensors: Sequence[Tensor]) -> Tensor:
 
 def _node_values(
     piece: Slice, logits: Tensor, values: Sequence[Tensor], sums: list[Tensor]
-) -> list[tuple[float, NodeValue]]:
-    """For each of the slice's points its alpha and value.
+) -> list[PointValue]:
+    """The values of the slice's points.
 
     Args:
         piece: the slice.
         logits: of its rows.
-        values: of each distinct output that is needed, (rows,).
+        values: of each distinct output that is evaluated, (rows,).
         sums: the token sums of each of them, (rows, T).
     """
-    spec, needed = piece.path.spec, piece.path.needed
-    distinct = list(dict.fromkeys(needed))
+    spec, evaluated = piece.path.spec, piece.path.evaluated
+    distinct = list(dict.fromkeys(evaluated))
     places = {output: place for place, output in enumerate(distinct)}
-    asked = [places[output] for output in needed]
+    asked = [places[output] for output in evaluated]
     own = spec.own(logits)
     columns = (
         torch.stack([value.detach() for value in values], dim=1)[:, asked],
@@ -116,7 +116,7 @@ def _node_values(
             reason="NOT_FINITE",
         )
     return [
-        (alpha, NodeValue(f[row], token_sums[row].copy(), noise[row], log_odds[row]))
+        PointValue(alpha, NodeValue(f[row], token_sums[row].copy(), noise[row], log_odds[row]), own[row])
         for row, alpha in enumerate(piece.alphas)
     ]
 
@@ -140,7 +140,7 @@ def _points_of(path: Path, alphas: Sequence[float]) -> list[Tensor]:
 def _target_values(piece: Slice, logits: Tensor) -> list[Tensor]:
     """Of every distinct output f, (rows,): apart, so that no gradient of one passes through the others."""
     own = piece.path.spec.own(logits)
-    return [output(own) for output in dict.fromkeys(piece.path.needed)]
+    return [output(own) for output in dict.fromkeys(piece.path.evaluated)]
 
 
 def _gradient(

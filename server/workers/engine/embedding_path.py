@@ -1,5 +1,6 @@
 """A path that moves the embeddings of a text."""
 
+import hashlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -41,6 +42,19 @@ class EmbeddingPathSpec(PathSpec):
     def tokens(self) -> int:
         """T."""
         return self.length
+
+    @property
+    def identity(self) -> bytes | None:
+        """A digest of all that a path over a classifier's input depends on; no input can be read from it."""
+        if self.model.head.per_token:
+            return None
+        digest = hashlib.blake2b(repr([id(module) for module in self.layer.modules]).encode(), digest_size=32)
+        for row in (self.row, self.baseline_row, {} if self.zeroed is None else {"zeroed": self.zeroed}):
+            for name, values in sorted(row.items()):
+                digest.update(f"{name} {values.dtype} {tuple(values.shape)} ".encode())
+                digest.update(values.contiguous().numpy().tobytes())
+            digest.update(b";")
+        return digest.digest()
 
     @property
     def batch_key(self) -> Hashable:

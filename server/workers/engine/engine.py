@@ -10,6 +10,7 @@ from functools import partial
 from ligserve.server.logs import logger
 from ligserve.server.workers.engine.batch import Batch, Values
 from ligserve.server.workers.engine.forward import in_batches, in_halves, predicted_logits
+from ligserve.server.workers.engine.kept_points import KeptPoints
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.scheduler import Scheduler, Slice
 from ligserve.server.workers.failures import is_out_of_memory
@@ -30,9 +31,11 @@ class Engine:
 
     Args:
         token_budget: most rows x padded length in a batch; 0 for the default.
+        kept_bytes: most memory, for each model, that points take for later questions about the same input.
     """
 
-    def __init__(self, token_budget: int = 0) -> None:
+    def __init__(self, token_budget: int = 0, kept_bytes: int = 0) -> None:
+        self._kept = KeptPoints(kept_bytes)
         self.token_budget = token_budget or DEFAULT_TOKEN_BUDGET
         self._inbox: queue.SimpleQueue[Iterator[None] | None] = queue.SimpleQueue()
         self._forward_work: list[Iterator[None]] = []
@@ -101,6 +104,7 @@ class Engine:
         for path in good:
             if path.outputs:
                 self._scheduler.add(path)
+                self._tell(path, partial(path.begin, self._kept.of(path.spec)))
             else:
                 self._tell(path, path.skip)
 
@@ -143,6 +147,7 @@ class Engine:
             _count(piece)
             if piece.wanted:
                 self._tell(piece.path, partial(piece.path.deliver, value))
+        self._kept.trim()
 
     def _tell(self, path: Path, step: Callable[[], None]) -> None:
         """Do what calls a path's listener; what it raises ends that path alone."""

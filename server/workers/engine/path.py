@@ -1,12 +1,16 @@
 """A path and its points: the unit that the engine schedules."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from ligserve.server.workers.engine.kept_points import KeptPath
+from ligserve.server.workers.engine.known_points import KnownPoints
 from ligserve.server.workers.engine.outputs import Output
+from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.engine.spec import Ends, PathSpec
 from ligserve.server.workers.quadrature import LockStepRule, NodeValue, QuadratureRule
 
@@ -38,24 +42,18 @@ class PathListener(Protocol):
         ...
 
 
-@dataclass
-class PathCost:
-    """What a path has cost so far."""
+class PointValue(NamedTuple):
+    """What a batch gives for one point.
 
-    points: int = 0
-    rows: int = 0
-    tokens: int = 0
-    batches: int = 0
-    gradients: int = 0
+    Attributes:
+        alpha: the point.
+        value: of the outputs that were evaluated.
+        logits: (C,) or (T, C), float64.
+    """
 
-    def __add__(self, other: "PathCost") -> "PathCost":
-        return PathCost(
-            points=self.points + other.points,
-            rows=self.rows + other.rows,
-            tokens=self.tokens + other.tokens,
-            batches=self.batches + other.batches,
-            gradients=self.gradients + other.gradients,
-        )
+    alpha: float
+    value: NodeValue
+    logits: Tensor
 
 
 class Path:
@@ -68,6 +66,8 @@ class Path:
         deadline: time.monotonic() at which an answer must be out; None for none.
         owner: takes turns with other owners, with all its paths together; None: the path by itself.
         dispensable: whether an answer can do without it, if there is no estimate near the deadline.
+        basis: outputs that are evaluated in place of those that are explained, which follow from them, where
+            points are kept; empty for none.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Path:
         *,
         owner: object = None,
         dispensable: bool = False,
+        basis: Sequence[Output] = (),
     ) -> None:
         self.spec = spec
         self.rule = rule
@@ -89,6 +90,8 @@ class Path:
         self.cost = PathCost()
         self.outputs: Sequence[Output] = ()
         self.cut_by_deadline = False
+        self._basis = basis
+        self._kept: KeptPath | None = None
         self._ends: Sequence[Ends] | None = None
         self._due = rule.start()
         self._planned = len(self._due)
@@ -116,6 +119,11 @@ class Path:
         return [self.outputs[number] for number in self.rule.needed(len(self.outputs))]
 
     @property
+    def evaluated(self) -> Sequence[Output]:
+        """What a batch works out at the points that are due."""
+        return self._basis if self._basis and self._kept is not None else self.needed
+
+    @property
     def planned(self) -> int:
         """Points done and asked for so far."""
         return self._planned
@@ -129,18 +137,57 @@ class Path:
         """Give the path up; its points leave at the next batch. From any thread."""
         self._cancelled = True
 
+    def begin(self, kept: KeptPath | None) -> None:
+        """Start with the points that are known from before; `kept` takes all that follow."""
+        self._kept = kept
+        self._take_known()
+
     def take(self, count: int) -> list[float]:
         """The next `count` alphas, for a batch."""
         taken, self._due = self._due[:count], self._due[count:]
         return taken
 
-    def deliver(self, values: Sequence[tuple[float, NodeValue]]) -> None:
+    def deliver(self, values: Sequence[PointValue]) -> None:
         """Take the values of a batch; tell the listener what follows from them."""
-        self.cost.gradients += len(values) * len(set(self.needed))
-        for alpha, value in values:
-            self.rule.add(alpha, value)
-            self._missing.discard(alpha)
+        self.cost.gradients += len(values) * len(set(self.evaluated))
+        if self._kept is not None:
+            for alpha, value, logits in values:
+                self._kept.put(alpha, logits, self.evaluated, value.token_sums)
+        for alpha, value in self._explained(values):
+            self._add(alpha, value)
         self.cost.points += len(values)
+        self._points_done()
+
+    def _explained(self, values: Sequence[PointValue]) -> Iterator[tuple[float, NodeValue]]:
+        """The values of what is explained, from those of what was evaluated."""
+        if self.evaluated is not self._basis:
+            yield from ((point.alpha, point.value) for point in values)
+            return
+        logits = torch.stack([point.logits for point in values])
+        sums = np.stack([point.value.token_sums for point in values])
+        own = KnownPoints(logits, self._basis, sums).values(self.needed)
+        for point, value in zip(values, own, strict=True):
+            if value is None:
+                raise RuntimeError("what is explained does not follow from its basis")
+            yield point.alpha, value
+
+    def _take_known(self) -> None:
+        """Points that are due and need no batch."""
+        if self._kept is None or not self._due:
+            return
+        known = self._kept.values(self._due, self.needed)
+        self._due = [alpha for alpha in self._due if alpha not in known]
+        for alpha, value in known.items():
+            self._add(alpha, value)
+        self.cost.reused += len(known)
+        if known:
+            self._points_done()
+
+    def _add(self, alpha: float, value: NodeValue) -> None:
+        self.rule.add(alpha, value)
+        self._missing.discard(alpha)
+
+    def _points_done(self) -> None:
         self.listener.points_done(self)
         if not self._missing:
             self._close_round()
@@ -158,6 +205,7 @@ class Path:
         self._missing = set(self._due)
         if self._due:
             self.listener.round_done(self)
+            self._take_known()
         else:
             self._finish()
 

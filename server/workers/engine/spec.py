@@ -30,6 +30,11 @@ class PathSpec(ABC):
         """What one row costs, in tokens."""
 
     @property
+    def identity(self) -> bytes | None:
+        """Equal for equal paths of one model; None where its points are not worth keeping."""
+        return None
+
+    @property
     @abstractmethod
     def batch_key(self) -> Hashable:
         """Points with equal keys can share a batch."""

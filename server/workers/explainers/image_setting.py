@@ -7,6 +7,7 @@ from ligserve.server.workers.engine.pixel_path import PixelPathSpec
 from ligserve.server.workers.explainers.accuracy import DEFAULT_STEPS, image_rule
 from ligserve.server.workers.explainers.noise import noisy_copies
 from ligserve.server.workers.explainers.plan import NoisyCopies
+from ligserve.server.workers.explainers.retargeting import refuse_retargetable
 from ligserve.server.workers.explainers.support import refuse_unsupported
 from ligserve.server.workers.models.loaded import ImageModel
 from ligserve.server.workers.quadrature import QuadratureRule
@@ -79,8 +80,10 @@ def image_setting(
 
     Raises:
         FailedPreconditionError: the model cannot be explained in this way, or an option fits only texts.
+        InvalidArgumentError: it is to be retargetable.
     """
     convention = options.convention or pb.CONVENTION_FAITHFUL
+    refuse_retargetable(model, options)
     refuse_unsupported(model, explainer, convention)
     if options.embedding_layer:
         raise FailedPreconditionError(

@@ -41,6 +41,7 @@ class PathPlan:
         first_target: number of its first target, as the header counts them.
         hypothesis: for zero-shot classification, the second text, which the caller did not send.
         outputs: what is computed where that is not what is explained; empty: the outputs that are explained.
+        basis: outputs that are evaluated in place of those, which follow from them; empty: none are.
         tells_targets: whether header and summary have the targets from this path, not from another one.
     """
 
@@ -51,6 +52,7 @@ class PathPlan:
     first_target: int = 0
     hypothesis: str = ""
     outputs: Sequence[Output] = ()
+    basis: Sequence[Output] = ()
     tells_targets: bool = True
 
     def in_lock_step(self, rule: LockStepRule, output: Output) -> "PathPlan":

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
+from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.explainers.accuracy import quadrature_rule
 from ligserve.server.workers.explainers.baselines import baseline_kind, replacement_token
 from ligserve.server.workers.explainers.moved_layer import default_layer, moved_layer, start_row
 from ligserve.server.workers.explainers.plan import Explained, PathPlan
+from ligserve.server.workers.explainers.retargeting import every_class
 from ligserve.server.workers.explainers.support import refuse_unsupported
 from ligserve.server.workers.explainers.text_input import TextInput
 from ligserve.server.workers.models.loaded import TextModel
@@ -29,6 +31,7 @@ class Setting:
         layer: the layer whose output moves.
         zeroed: whether the texts' embeddings start from zero.
         warnings: what is odd about it.
+        every_class: the logits of all classes where the request is to be retargetable, else empty.
     """
 
     model: TextModel
@@ -39,6 +42,7 @@ class Setting:
     layer: "explanation_pb2.EmbeddingLayer.ValueType"
     zeroed: bool
     warnings: Sequence[explanation_service_pb2.Warning]
+    every_class: Sequence[Output] = ()
 
     @property
     def library(self) -> bool:
@@ -62,7 +66,7 @@ class Setting:
             prediction_row=text.prediction_row,
         )
         rule = quadrature_rule(self.options, self.convention)
-        return PathPlan(spec, rule, text.tokens, explained, first_target, hypothesis)
+        return PathPlan(spec, rule, text.tokens, explained, first_target, hypothesis, basis=self.every_class)
 
 
 def setting_of(request: explanation_service_pb2.ExplainRequest, model: TextModel, explainer: str) -> Setting:
@@ -70,6 +74,7 @@ def setting_of(request: explanation_service_pb2.ExplainRequest, model: TextModel
 
     Raises:
         FailedPreconditionError: the model cannot be explained in this way.
+        InvalidArgumentError: it is to be retargetable and cannot be.
     """
     options = request.options
     convention = options.convention or explanation_pb2.CONVENTION_FAITHFUL
@@ -86,4 +91,5 @@ def setting_of(request: explanation_service_pb2.ExplainRequest, model: TextModel
         layer=layer,
         zeroed=kind == "zero_embedding",
         warnings=warnings,
+        every_class=every_class(model) if options.retargetable else (),
     )

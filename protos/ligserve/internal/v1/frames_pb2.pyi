@@ -74,6 +74,7 @@ class StartWorker(_message.Message):
     TOKEN_BUDGET_FIELD_NUMBER: _builtins.int
     JSON_LOGS_FIELD_NUMBER: _builtins.int
     LOG_LEVEL_FIELD_NUMBER: _builtins.int
+    KEPT_BYTES_FIELD_NUMBER: _builtins.int
     worker_id: _builtins.str
     """Identifier of the worker, such as "worker-0"."""
     device: _builtins.str
@@ -86,6 +87,8 @@ class StartWorker(_message.Message):
     """Whether log lines are JSON."""
     log_level: _builtins.str
     """Least level that is logged, such as "info"."""
+    kept_bytes: _builtins.int
+    """Most memory, in bytes, for each model that points take for later requests about the same input. 0: none."""
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelSource]:
         """Models to load."""
@@ -100,10 +103,11 @@ class StartWorker(_message.Message):
         token_budget: _builtins.int = ...,
         json_logs: _builtins.bool = ...,
         log_level: _builtins.str = ...,
+        kept_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "json_logs", b"json_logs", "log_level", b"log_level", "models", b"models", "threads", b"threads", "token_budget", b"token_budget", "worker_id", b"worker_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "json_logs", b"json_logs", "kept_bytes", b"kept_bytes", "log_level", b"log_level", "models", b"models", "threads", b"threads", "token_budget", b"token_budget", "worker_id", b"worker_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,106 @@
+"""Asking again about the same input: other classes, spaces and tolerances, over a real wire."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from ligserve.client import (
+    ClassTarget,
+    Client,
+    InvalidRequestError,
+    PairwiseSequenceClassification,
+    SequenceClassification,
+    TokenClassification,
+    ZeroShotClassification,
+)
+from ligserve.server.workers.models.head import TOKEN
+from tests.conftest import ENTITY_LABELS, NLI_LABELS, ZooModel
+from tests.live_server import live_server
+
+TEXT = "The film was long, loud and not funny at all; my parents hated it."
+SPACES = ("probability", "log_odds", "logit")
+
+
+@pytest.fixture(scope="module")
+def address(zoo_model: ZooModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Two workers, so that a request has to find the one that knows its points."""
+    models = {
+        "two": zoo_model("bert", 2),
+        "three": zoo_model("roberta", 3),
+        "nine": zoo_model("bert", 9),
+        "nli": zoo_model("bert", labels=NLI_LABELS),
+        "entities": zoo_model("bert", labels=ENTITY_LABELS, head=TOKEN),
+    }
+    log = tmp_path_factory.mktemp("retargeting") / "server.log"
+    with live_server(models, log, "--threads", "1", "--workers", "2") as server:
+        yield server.address
+
+
+@pytest.fixture
+def keeping(address: str) -> Iterator[Client]:
+    with Client(address) as client:
+        yield client
+
+
+def test_the_same_question_again_costs_nothing_and_gives_the_same(keeping: Client) -> None:
+    task = SequenceClassification("Asked twice, " + TEXT)
+    first, again = (keeping.explain("two", task) for _ in range(2))
+    assert first.cost.reused_points == 0
+    assert (again.cost.points, again.cost.reused_points) == (0, first.cost.points)
+    assert [each.scores for each in again.targets] == [each.scores for each in first.targets]
+    assert again.targets[0].error_bound == first.targets[0].error_bound
+    assert again.worker.id == first.worker.id
+
+
+def test_many_inputs_find_their_workers_again(keeping: Client) -> None:
+    texts = [f"{TEXT} Part {number}." for number in range(12)]
+    first = [keeping.explain("two", SequenceClassification(text)) for text in texts]
+    again = [keeping.explain("two", SequenceClassification(text, targets=[0])) for text in texts]
+    assert len({each.worker.id for each in first}) == 2, "both workers work"
+    assert all(each.cost.reused_points for each in again)
+
+
+@pytest.mark.parametrize("convention", ["faithful", "library"])
+def test_a_retargetable_answer_pays_for_all_that_follow(keeping: Client, convention: str) -> None:
+    text = f"As {convention}: {TEXT}"
+    first = keeping.explain(
+        "three", SequenceClassification(text), tolerance=0.001, convention=convention, retargetable=True
+    )
+    assert first.cost.gradients == 3 * first.cost.points
+    for space in SPACES:
+        task = SequenceClassification(text, targets=[0, 1, 2, ClassTarget(0, versus=2)])
+        again = keeping.explain("three", task, tolerance=0.05, convention=convention, output_space=space)
+        assert (again.cost.points, again.cost.gradients) == (0, 0)
+        assert again.cost.reused_points > 0
+        for target in again.targets:
+            assert abs(target.convergence_delta) <= target.error_bound
+            assert target.stop_reason == "tolerance"
+
+
+def test_pairs_and_hypotheses_are_retargetable(keeping: Client) -> None:
+    pair = PairwiseSequenceClassification(TEXT, "Nobody laughed.")
+    keeping.explain("three", pair, retargetable=True)
+    other = PairwiseSequenceClassification(TEXT, "Nobody laughed.", targets=[0, 1, 2])
+    assert keeping.explain("three", other, tolerance=0.02).cost.points == 0
+    labels = ZeroShotClassification(TEXT, ["cinema", "food"], multi_label=True)
+    keeping.explain("nli", labels, retargetable=True)
+    competing = ZeroShotClassification(TEXT, ["cinema", "food"])
+    assert keeping.explain("nli", competing, tolerance=0.05).cost.points == 0
+
+
+def test_a_stream_of_known_points_has_its_header_and_summary(keeping: Client) -> None:
+    task = SequenceClassification("In a stream, " + TEXT)
+    first = keeping.explain("two", task)
+    with keeping.stream("two", task) as stream:
+        kinds = [type(event).__name__ for event in stream]
+        streamed = stream.result()
+    assert (kinds[0], kinds[-1]) == ("HeaderEvent", "SummaryEvent")
+    assert [each.scores for each in streamed.targets] == [each.scores for each in first.targets]
+
+
+def test_models_that_cannot_be_retargeted_say_so(keeping: Client) -> None:
+    with pytest.raises(InvalidRequestError, match=r"at most 8 classes; model 'nine' has 9") as many:
+        keeping.explain("nine", SequenceClassification(TEXT), retargetable=True)
+    assert [each.field for each in many.value.violations] == ["options.retargetable"]
+    with pytest.raises(InvalidRequestError, match="is a token classifier"):
+        keeping.explain("entities", TokenClassification(TEXT), retargetable=True)
