@@ -29,12 +29,13 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Steep:
-    """A probability of two classes made many times steeper; its log-odds are kept to itself."""
+    """A steep probability, one half where the logits are `middle` apart; it keeps its log-odds to itself."""
 
     factor: float
+    middle: float
 
     def __call__(self, logits: Tensor) -> Tensor:
-        return torch.sigmoid(self.factor * (logits[:, 1] - logits[:, 0]))
+        return torch.sigmoid(self.factor * (logits[:, 1] - logits[:, 0] - self.middle))
 
     def noise(self, logits: Tensor) -> Tensor:
         return torch.full_like(logits[:, 0], 1e-6 * self.factor)
@@ -43,12 +44,19 @@ class Steep:
         return torch.full_like(logits[:, 0], torch.nan)
 
 
-OUTPUTS: list[Output] = [
-    ClassOutput(0, None, pb.OUTPUT_SPACE_PROBABILITY),
-    Steep(12.0),
-    ClassOutput(1, 2, pb.OUTPUT_SPACE_LOGIT),
-    Steep(40.0),
-]
+@pytest.fixture
+def outputs(load_zoo: LoadZoo) -> list[Output]:
+    """Two that are easy, and two that jump where the path is half way between its ends."""
+    spec = spec_of(load_zoo("bert"), TEXT)
+    with torch.no_grad():
+        ends = [spec.run([spec.row], [each[end][None] for each in spec.ends()])[0] for end in (0, 1)]
+    middle = float(sum(logits[1] - logits[0] for logits in ends) / 2)
+    return [
+        ClassOutput(0, None, pb.OUTPUT_SPACE_PROBABILITY),
+        Steep(12.0, middle),
+        ClassOutput(1, 2, pb.OUTPUT_SPACE_LOGIT),
+        Steep(40.0, middle),
+    ]
 
 
 @pytest.fixture
@@ -71,8 +79,8 @@ def estimate_of(path: Path) -> PathEstimate:
     return estimate
 
 
-def test_a_target_that_is_done_costs_no_backward_pass(path_of: RunPath) -> None:
-    path = path_of(AdaptiveRule(TOLERANCE, 1024), *OUTPUTS)
+def test_a_target_that_is_done_costs_no_backward_pass(path_of: RunPath, outputs: list[Output]) -> None:
+    path = path_of(AdaptiveRule(TOLERANCE, 1024), *outputs)
     estimate = estimate_of(path)
     assert path.rule.stop_reasons() == [service_pb.STOP_REASON_TOLERANCE] * 4
     assert estimate.points[0] == estimate.points[2] < estimate.points[1] < estimate.points[3]
@@ -80,11 +88,11 @@ def test_a_target_that_is_done_costs_no_backward_pass(path_of: RunPath) -> None:
     assert path.cost.gradients == estimate.points.sum()
 
 
-def test_every_target_is_right_whenever_it_was_done(path_of: RunPath) -> None:
-    estimate = estimate_of(path_of(AdaptiveRule(TOLERANCE, 1024), *OUTPUTS))
-    exact = estimate_of(path_of(FixedRule(*gauss_legendre(256)), *OUTPUTS))
+def test_every_target_is_right_whenever_it_was_done(path_of: RunPath, outputs: list[Output]) -> None:
+    estimate = estimate_of(path_of(AdaptiveRule(TOLERANCE, 1024), *outputs))
+    exact = estimate_of(path_of(FixedRule(*gauss_legendre(256)), *outputs))
     size = np.abs(exact.scores).sum(axis=1)
     assert (np.abs(exact.convergence_delta) < 1e-4 * size).all(), "or it says nothing"
     assert (np.abs(estimate.scores - exact.scores).sum(axis=1) <= TOLERANCE * size).all()
-    alone = estimate_of(path_of(AdaptiveRule(TOLERANCE, 1024), OUTPUTS[0]))
+    alone = estimate_of(path_of(AdaptiveRule(TOLERANCE, 1024), outputs[0]))
     assert estimate.scores[0] == pytest.approx(alone.scores[0], rel=1e-5, abs=1e-7)
