@@ -12,10 +12,11 @@ from ligserve.client.types.document import Document as ClientDocument
 from ligserve.server.errors import InvalidArgumentError
 from ligserve.server.workers.explainers.chunks import UnbrokenTextError, chunks
 from ligserve.server.workers.explainers.document import Document, read_document
-from ligserve.server.workers.explainers.faithful_text import faithful_input
-from ligserve.server.workers.explainers.library_text import library_input
+from ligserve.server.workers.explainers.faithful_text import faithful_input, faithful_row
+from ligserve.server.workers.explainers.frame import text_frame
+from ligserve.server.workers.explainers.library_text import library_input, library_text_row
 from ligserve.server.workers.explainers.text_input import SourceText
-from ligserve.server.workers.explainers.window_input import Frame, WindowReader
+from ligserve.server.workers.explainers.window_input import WindowReader
 from ligserve.server.workers.explainers.windows import default_stride, window_spans
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1.explanation_service_pb2 import Tokens, Window
@@ -138,7 +139,8 @@ def test_reading_in_pieces_gives_the_tokens_of_the_whole(
 def test_one_window_over_a_short_text_is_the_plain_row(load_zoo: LoadZoo, name: str, library: bool) -> None:
     model, text = load_zoo(name), "  The film was long (so did I)!\n\nNot good, 😀 3.5 percent. "
     document = document_of(model, text, library=library)
-    window = WindowReader(model, document, Frame.of(model), 3, library).read(0, len(document))
+    make_row = library_text_row if library else faithful_row
+    window = WindowReader(model, [document], 0, text_frame(model), make_row, 3).read(0, len(document))
     plain = (library_input if library else faithful_input)(model, text, FIELD, 3)
     assert window.tokens == plain.tokens
     for rows in ("row", "baseline_row", "prediction_row"):

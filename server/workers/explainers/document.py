@@ -11,7 +11,7 @@ from ligserve.server.errors import FieldViolation, InvalidArgumentError
 from ligserve.server.workers.explainers.chunks import Chunk, UnbrokenTextError, chunks
 from ligserve.server.workers.explainers.library_text import cleaned_span
 from ligserve.server.workers.explainers.offsets import clean_text, without_outer_space
-from ligserve.server.workers.explainers.text_input import SourceText
+from ligserve.server.workers.explainers.text_input import SourceText, own_offsets
 from ligserve.server.workers.models.loaded import TextModel
 
 # A word that a tokenizer gives up on is usually short; a longer one than this would hide the text.
@@ -125,10 +125,8 @@ def _cleaned_tokens(model: TextModel, text: str, chunk: Chunk) -> Iterator[_Read
 
 def _encoded(model: TextModel, text: str, span: Callable[[int, int], tuple[int, int]]) -> Iterator[_Read]:
     encoding = model.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    words = encoding.word_ids(0)
-    for token, (start, end), word in zip(
-        encoding["input_ids"], encoding["offset_mapping"], words, strict=True
-    ):
+    offsets = own_offsets(encoding.tokens(0), encoding["offset_mapping"])
+    for token, (start, end), word in zip(encoding["input_ids"], offsets, encoding.word_ids(0), strict=True):
         yield token, *span(start, end), word
 
 

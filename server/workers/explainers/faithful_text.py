@@ -14,6 +14,7 @@ from ligserve.server.workers.explainers.text_input import (
     token_table,
 )
 from ligserve.server.workers.models.loaded import RowInputs, TextModel
+from ligserve.v1 import explanation_service_pb2 as pb
 
 
 def faithful_input(model: TextModel, text: str, field: str, baseline_token: int) -> TextInput:
@@ -75,6 +76,18 @@ def _input(model: TextModel, sources: Sequence[SourceText], baseline_token: int)
         model, encoding, lambda number, start, end: without_outer_space(texts[number], start, end)
     )
     return TextInput(row, faithful_baseline_row(model, row, special, baseline_token), row, tokens)
+
+
+def faithful_row(model: TextModel, tokens: pb.Tokens, types: Sequence[int], baseline_token: int) -> TextInput:
+    """The row that the tokenizer would give for these tokens (a RowMaker)."""
+    columns = {
+        "input_ids": id_tensor(tokens.ids),
+        "attention_mask": torch.ones(len(tokens.ids), dtype=torch.long),
+        "token_type_ids": id_tensor(types),
+    }
+    names = model.tokenizer.model_input_names
+    row = {name: columns[name] for name in names if name in model.parameters}
+    return TextInput(row, faithful_baseline_row(model, row, tokens.special, baseline_token), row, tokens)
 
 
 def faithful_baseline_row(model: TextModel, row: RowInputs, special: Sequence[bool], token: int) -> RowInputs:

@@ -18,9 +18,11 @@ from ligserve.server.workers.explainers.text_input import (
     TextInput,
     check_characters,
     check_length,
+    text_lengths,
     token_table,
 )
 from ligserve.server.workers.models.loaded import TextModel
+from ligserve.v1 import explanation_service_pb2 as pb
 
 # The library knows of the two separators between texts for this model type alone.
 _DOUBLE_SEPARATOR = {"roberta"}
@@ -45,15 +47,24 @@ def library_pair(model: TextModel, first: SourceText, second: SourceText, baseli
     ids: list[int] = encoding["input_ids"]
     lengths = [len(model.tokenizer.encode(text, add_special_tokens=False)) for text in texts]
     check_length(model, [first, second], len(ids), lengths)
-    row = library_row(model, ids, separator=lengths[0] + 1)
-    return TextInput(
-        row=row,
-        baseline_row=library_baseline_row(row, _baseline_ids(model, lengths, baseline_token)),
-        prediction_row=bare_row(row),
-        tokens=token_table(
-            model, encoding, lambda number, start, end: without_outer_space(texts[number], start, end)
-        ),
+    tokens = token_table(
+        model, encoding, lambda number, start, end: without_outer_space(texts[number], start, end)
     )
+    return library_pair_row(model, tokens, (), baseline_token)
+
+
+def library_pair_row(
+    model: TextModel, tokens: pb.Tokens, types: Sequence[int], baseline_token: int
+) -> TextInput:
+    """The row that the library would integrate over for a pair's tokens (a RowMaker); it types by itself.
+
+    Raises:
+        FailedPreconditionError: the library's baseline does not fit the tokenizer's separators.
+    """
+    lengths = text_lengths(tokens)
+    row = library_row(model, tokens.ids, separator=lengths[0] + 1)
+    baseline = library_baseline_row(row, _baseline_ids(model, lengths, baseline_token))
+    return TextInput(row, baseline, bare_row(row), tokens)
 
 
 def _baseline_ids(model: TextModel, lengths: Sequence[int], token: int) -> list[int]:

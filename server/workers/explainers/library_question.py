@@ -4,6 +4,8 @@ Source: QuestionAnsweringExplainer in explainers/text/question_answering.py of t
 cleaned, and the prediction is of the very row that is explained.
 """
 
+from collections.abc import Sequence
+
 from ligserve.server.workers.explainers.library_frame import (
     FRAME_LENGTH,
     bare_tokens,
@@ -16,8 +18,10 @@ from ligserve.server.workers.explainers.text_input import (
     TextInput,
     check_characters,
     check_length,
+    text_lengths,
 )
 from ligserve.server.workers.models.loaded import TextModel
+from ligserve.v1 import explanation_service_pb2 as pb
 
 
 def library_question(
@@ -33,11 +37,18 @@ def library_question(
     first, second = (bare_tokens(model, source.text) for source in (question, context))
     lengths = [len(first.ids), len(second.ids)]
     check_length(model, [question, context], sum(lengths) + FRAME_LENGTH, lengths)
-    row = library_row(model, framed_ids(model, first.ids, second.ids), separator=lengths[0])
+    return library_question_row(model, framed_tokens(model, first, second), (), baseline_token)
+
+
+def library_question_row(
+    model: TextModel, tokens: pb.Tokens, types: Sequence[int], baseline_token: int
+) -> TextInput:
+    """The row that the library would integrate over for these tokens (a RowMaker); it types by itself.
+
+    Raises:
+        FailedPreconditionError: the tokenizer has no tokens that start and separate.
+    """
+    lengths = text_lengths(tokens)
+    row = library_row(model, tokens.ids, separator=lengths[0])
     baseline_ids = framed_ids(model, *([baseline_token] * length for length in lengths))
-    return TextInput(
-        row=row,
-        baseline_row=library_baseline_row(row, baseline_ids),
-        prediction_row=row,
-        tokens=framed_tokens(model, first, second),
-    )
+    return TextInput(row, library_baseline_row(row, baseline_ids), row, tokens)

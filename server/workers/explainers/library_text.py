@@ -15,9 +15,11 @@ from ligserve.server.workers.explainers.text_input import (
     check_characters,
     check_length,
     id_tensor,
+    text_lengths,
     token_table,
 )
 from ligserve.server.workers.models.loaded import RowInputs, TextModel
+from ligserve.v1 import explanation_service_pb2 as pb
 
 # Model types to which the library gives neither position ids nor token types.
 _PLAIN_MODEL_TYPES = {"roberta"}
@@ -57,6 +59,20 @@ def library_input(
         prediction_row=bare_row(row),
         tokens=token_table(model, encoding, lambda _, start, end: cleaned_span(text, cleaned, start, end)),
     )
+
+
+def library_text_row(
+    model: TextModel, tokens: pb.Tokens, types: Sequence[int], baseline_token: int
+) -> TextInput:
+    """The row that the library would integrate over for one text's tokens (a RowMaker); it types by itself.
+
+    Raises:
+        FailedPreconditionError: the library has no baseline for this tokenizer's special tokens.
+    """
+    (length,) = text_lengths(tokens)
+    row = library_row(model, tokens.ids, separator=length)
+    baseline = library_text_baseline(model, row, length, baseline_token)
+    return TextInput(row, baseline, bare_row(row), tokens)
 
 
 def library_row(model: TextModel, ids: Sequence[int], separator: int, *, types: bool = True) -> RowInputs:

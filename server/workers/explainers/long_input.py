@@ -1,71 +1,133 @@
-"""What becomes of a text that may be longer than the model takes: one row, windows, or a cut."""
+"""What becomes of texts that may be longer than the model takes: one row, windows, or a cut."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, overload
-
-from torch import Tensor
 
 from ligserve.server.errors import FieldViolation, InvalidArgumentError
-from ligserve.server.workers.explainers.accuracy import asked_tolerance, window_rule
-from ligserve.server.workers.explainers.document import read_document
-from ligserve.server.workers.explainers.faithful_text import faithful_input
-from ligserve.server.workers.explainers.library_text import library_input
-from ligserve.server.workers.explainers.plan import (
-    DocumentPlan,
-    DocumentTargets,
-    Explained,
-    PathPlan,
-    Plan,
-    Planning,
-)
+from ligserve.server.workers.explainers.document import Document, read_document
+from ligserve.server.workers.explainers.faithful_text import faithful_row
+from ligserve.server.workers.explainers.frame import Frame, text_frame
+from ligserve.server.workers.explainers.library_text import library_text_row
 from ligserve.server.workers.explainers.setting import Setting
-from ligserve.server.workers.explainers.text_input import SourceText, TextInput
-from ligserve.server.workers.explainers.window_input import Frame, WindowReader
+from ligserve.server.workers.explainers.text_input import RowMaker, SourceText, check_length
+from ligserve.server.workers.explainers.window_input import WindowReader
 from ligserve.server.workers.explainers.windows import default_stride, window_spans
-from ligserve.v1 import explanation_service_pb2
+from ligserve.server.workers.models.loaded import TextModel
 
 MAX_WINDOWS = 1 << 16
+# In tokens; fewer beside a text that fills the rest of the row say nothing about the one they are from.
+LEAST_WINDOW = 16
 STRIDE_FIELD = "options.long_input.window.stride"
 
 
-class TextTargets(DocumentTargets, Protocol):
-    """What is asked of a classifier about a text, long or not."""
+@dataclass(frozen=True)
+class Cut:
+    """A text that is too long for one row, and the pieces of it that the model sees.
 
-    def explained(self, logits: Tensor) -> Sequence[Explained]:
-        """What is explained, now that the model's output for the input, (C,), is known."""
-        ...
+    Attributes:
+        reader: makes the pieces' rows.
+        spans: start and end (exclusive) of each piece in the document: its windows, or all that is left.
+        lost: tokens that are in no piece, since they were cut off.
+        source: the text.
+    """
 
-    def outcome(self, logits: Sequence[Tensor]) -> explanation_service_pb2.Header:
-        """The prediction that the (C,) logits of the only path make."""
-        ...
+    reader: WindowReader
+    spans: Sequence[tuple[int, int]]
+    lost: int
+    source: SourceText
 
 
-def plan_text(setting: Setting, source: SourceText, targets: TextTargets) -> Planning:
-    """Explain a text as one row if it fits, else as the request's policy for long inputs has it.
+@dataclass(frozen=True)
+class PairLayout:
+    """How two texts make a row.
+
+    Attributes:
+        frame: the special tokens around them, for a model.
+        make_row: what the model is given.
+    """
+
+    frame: Callable[[TextModel], Frame]
+    make_row: RowMaker
+
+
+# The reading of texts; None where they are for one row, which also refuses what is too long.
+Cutting = Generator[None, None, Cut | None]
+
+
+def cut_text(setting: Setting, source: SourceText) -> Cutting:
+    """Cut a text that does not fit, as the request's policy for long inputs has it.
 
     Raises:
-        InvalidArgumentError: the text has no tokens, too many, or cannot be read; or the stride is longer
-            than a window.
-        FailedPreconditionError: the model cannot be explained in this way.
+        InvalidArgumentError: the text cannot be read, or the stride is longer than a window.
     """
-    model, policy = setting.model, long_input_policy(setting)
-    if policy == "refuse" or not model.max_tokens:
-        return _plain(setting, source, targets)
-    frame = Frame.of(model)
+    model = setting.model
+    if not _may_cut(setting):
+        return None
+    frame = text_frame(model)
     capacity = model.max_tokens - frame.length
-    stride = _stride(setting, capacity)
+    check_stride(setting, capacity)
     document = yield from read_document(model, source, library=setting.library)
     if len(document) <= capacity:
-        return _plain(setting, source, targets)
-    reader = WindowReader(model, document, frame, setting.token, setting.library)
-    if policy == "truncate":
-        return _truncated(setting, reader.read(0, capacity), targets, len(document) - capacity)
-    spans = window_spans(len(document), capacity, stride, document.word_starts)
-    if len(spans) > MAX_WINDOWS:
-        message = f"is {stride}, which makes {len(spans)} windows; there may be at most {MAX_WINDOWS}"
-        raise InvalidArgumentError([FieldViolation(STRIDE_FIELD, message)], reason="TOO_MANY_WINDOWS")
-    return _windowed(setting, reader, targets, spans)
+        return None
+    make_row = library_text_row if setting.library else faithful_row
+    return _cut(setting, WindowReader(model, [document], 0, frame, make_row, setting.token), capacity, source)
+
+
+def cut_pair(
+    setting: Setting, sources: Sequence[SourceText], layout: PairLayout, windowed: int | None = None
+) -> Cutting:
+    """Cut one of two texts that do not fit together; the other one stands beside every piece as a whole.
+
+    Args:
+        setting: how it is to be explained.
+        sources: the two texts, which are not cleaned.
+        layout: how they make a row.
+        windowed: which one is cut; None: the longer one, of two as long as each other the second.
+
+    Raises:
+        InvalidArgumentError: a text cannot be read or has no tokens, the whole one leaves no room, or the
+            stride is longer than a window.
+    """
+    model = setting.model
+    if not _may_cut(setting):
+        return None
+    texts: list[Document] = []
+    for source in sources:
+        texts.append((yield from read_document(model, source, library=False)))
+    frame, lengths = layout.frame(model), [len(text) for text in texts]
+    if frame.length + sum(lengths) <= model.max_tokens:
+        return None
+    check_length(model, sources, 0, lengths)
+    if windowed is None:
+        windowed = int(lengths[1] >= lengths[0])
+    capacity = room_beside(model, frame, lengths[1 - windowed], sources[1 - windowed], sources[windowed])
+    check_stride(setting, capacity)
+    reader = WindowReader(model, texts, windowed, frame, layout.make_row, setting.token)
+    return _cut(setting, reader, capacity, sources[windowed])
+
+
+def room_beside(model: TextModel, frame: Frame, length: int, whole: SourceText, cut: SourceText) -> int:
+    """Most tokens of a window beside a text of so many tokens.
+
+    Args:
+        model: the model.
+        frame: the special tokens around the two texts.
+        length: tokens of the text that is whole in every window.
+        whole: that text.
+        cut: the text that is cut into windows.
+
+    Raises:
+        InvalidArgumentError: that text leaves hardly any room.
+    """
+    room = model.max_tokens - frame.length - length
+    if room >= LEAST_WINDOW:
+        return room
+    message = (
+        f"has {length} tokens and is to stand beside every window of {cut.field}; of the {model.max_tokens} "
+        f"tokens that model '{model.name}' takes ({frame.length} of them special ones) that leaves "
+        f"{max(0, room)} for a window, which needs {LEAST_WINDOW} at least; shorten it"
+    )
+    raise InvalidArgumentError([FieldViolation(whole.field, message)], reason="NO_ROOM_FOR_WINDOWS")
 
 
 def long_input_policy(setting: Setting) -> str:
@@ -74,92 +136,41 @@ def long_input_policy(setting: Setting) -> str:
     return asked or ("refuse" if setting.library else "window")
 
 
-def _stride(setting: Setting, capacity: int) -> int:
-    window = setting.options.long_input.window
-    if not window.HasField("stride"):
-        return default_stride(capacity)
-    if window.stride > capacity:
+def check_stride(setting: Setting, capacity: int) -> None:
+    """Refuse a stride that would leave tokens out, for windows of so many tokens.
+
+    Raises:
+        InvalidArgumentError: it is longer than a window.
+    """
+    stride = setting.options.long_input.window.stride
+    if stride > capacity:
         message = (
-            f"is {window.stride}, but a window of model '{setting.model.name}' holds only {capacity} tokens "
-            "beside the special ones; longer strides would leave tokens out"
+            f"is {stride}, but a window of model '{setting.model.name}' holds only {capacity} tokens "
+            "beside the special ones and any other text; longer strides would leave tokens out"
         )
         raise InvalidArgumentError([FieldViolation(STRIDE_FIELD, message)], reason="STRIDE_TOO_LONG")
-    return window.stride
 
 
-def _plain(setting: Setting, source: SourceText, targets: TextTargets) -> Plan:
-    read = library_input if setting.library else faithful_input
-    text = read(setting.model, source.text, source.field, setting.token)
-    return _of_one_row(setting, text, targets, targets.outcome)
+def spans_over(setting: Setting, document: Document, capacity: int) -> list[tuple[int, int]]:
+    """Start and end (exclusive) of every window of at most so many tokens.
+
+    Raises:
+        InvalidArgumentError: there are too many.
+    """
+    window = setting.options.long_input.window
+    stride = window.stride if window.HasField("stride") else default_stride(capacity)
+    spans = window_spans(len(document), capacity, stride, document.word_starts)
+    if len(spans) > MAX_WINDOWS:
+        message = f"is {stride}, which makes {len(spans)} windows; there may be at most {MAX_WINDOWS}"
+        raise InvalidArgumentError([FieldViolation(STRIDE_FIELD, message)], reason="TOO_MANY_WINDOWS")
+    return spans
 
 
-def _of_one_row(
-    setting: Setting,
-    text: TextInput,
-    targets: TextTargets,
-    outcome: Callable[[Sequence[Tensor]], explanation_service_pb2.Header],
-) -> Plan:
-    return Plan(
-        model=setting.model,
-        convention=setting.convention,
-        paths=[setting.path(text, targets.explained)],
-        outcome=outcome,
-        warnings=setting.warnings,
-    )
+def _may_cut(setting: Setting) -> bool:
+    return bool(setting.model.max_tokens) and long_input_policy(setting) != "refuse"
 
 
-def _truncated(setting: Setting, text: TextInput, targets: TextTargets, lost: int) -> Plan:
-    def outcome(logits: Sequence[Tensor]) -> explanation_service_pb2.Header:
-        header = targets.outcome(logits)
-        header.truncated_tokens = lost
-        message = f"the last {lost} tokens of the text were cut off: the model never saw them"
-        header.warnings.add(code="TEXT_TRUNCATED", message=message)
-        return header
-
-    return _of_one_row(setting, text, targets, outcome)
-
-
-def _windowed(
-    setting: Setting, reader: WindowReader, targets: TextTargets, spans: Sequence[tuple[int, int]]
-) -> Plan:
-    options, convention = setting.options, setting.convention
-    document = DocumentPlan(
-        targets=targets,
-        aggregate=options.long_input.window.aggregate,
-        first_tokens=[start for start, _ in spans],
-        token_counts=[end - start for start, end in spans],
-        rule=lambda change: window_rule(options, convention, change),
-        tolerance=asked_tolerance(options, convention),
-    )
-    return Plan(
-        model=setting.model,
-        convention=convention,
-        paths=WindowPaths(setting, reader, targets, spans),
-        outcome=targets.outcome,
-        warnings=setting.warnings,
-        document=document,
-    )
-
-
-@dataclass(frozen=True)
-class WindowPaths(Sequence[PathPlan]):
-    """The paths over windows, each made when it is asked for, so that memory does not hold them all."""
-
-    setting: Setting
-    reader: WindowReader
-    targets: TextTargets
-    spans: Sequence[tuple[int, int]]
-
-    def __len__(self) -> int:
-        return len(self.spans)
-
-    @overload
-    def __getitem__(self, window: int) -> PathPlan: ...
-
-    @overload
-    def __getitem__(self, window: slice) -> Sequence[PathPlan]: ...
-
-    def __getitem__(self, window: int | slice) -> PathPlan | Sequence[PathPlan]:
-        if isinstance(window, slice):
-            return [self[number] for number in range(*window.indices(len(self)))]
-        return self.setting.path(self.reader.read(*self.spans[window]), self.targets.explained)
+def _cut(setting: Setting, reader: WindowReader, capacity: int, source: SourceText) -> Cut:
+    if long_input_policy(setting) == "truncate":
+        return Cut(reader, [(0, capacity)], len(reader.document) - capacity, source)
+    return Cut(reader, spans_over(setting, reader.document, capacity), 0, source)

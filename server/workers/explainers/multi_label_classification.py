@@ -1,8 +1,8 @@
 """Multi-label classification: every label's own output for one text, in one shared forward pass."""
 
+from ligserve.server.workers.explainers.class_plans import plan_text
 from ligserve.server.workers.explainers.classes import chosen_labels
 from ligserve.server.workers.explainers.labels import LabelTargets
-from ligserve.server.workers.explainers.long_input import plan_text
 from ligserve.server.workers.explainers.plan import Planning
 from ligserve.server.workers.explainers.setting import setting_of
 from ligserve.server.workers.explainers.text_input import SourceText

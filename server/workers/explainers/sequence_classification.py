@@ -1,7 +1,7 @@
 """Sequence classification: a classifier's output for one text."""
 
+from ligserve.server.workers.explainers.class_plans import plan_text
 from ligserve.server.workers.explainers.classes import ClassTargets, chosen_labels
-from ligserve.server.workers.explainers.long_input import plan_text
 from ligserve.server.workers.explainers.plan import Planning
 from ligserve.server.workers.explainers.setting import setting_of
 from ligserve.server.workers.explainers.text_input import SourceText

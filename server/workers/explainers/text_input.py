@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from transformers import BatchEncoding
@@ -38,6 +39,16 @@ class TextInput:
         return ~torch.tensor(list(self.tokens.special), dtype=torch.bool)
 
 
+class RowMaker(Protocol):
+    """What the model is given where tokens are already read and framed."""
+
+    def __call__(
+        self, model: TextModel, tokens: pb.Tokens, types: Sequence[int], baseline_token: int
+    ) -> TextInput:
+        """A row of tokens; `types` are the tokenizer's own, `baseline_token` replaces those of the texts."""
+        ...
+
+
 def id_tensor(ids: Sequence[int]) -> torch.Tensor:
     """(T,), the type of every input of a text model."""
     return torch.tensor(ids, dtype=torch.long)
@@ -51,6 +62,12 @@ class SourceText:
     field: str
 
 
+def text_lengths(tokens: pb.Tokens) -> list[int]:
+    """Tokens of each text in a row, special ones left out."""
+    of = [segment for segment, skip in zip(tokens.segments, tokens.special, strict=True) if not skip]
+    return [of.count(number) for number in range(max(of, default=-1) + 1)]
+
+
 # From a text's number and a token's offsets in the encoding to offsets in the caller's text.
 Span = Callable[[int, int, int], tuple[int, int]]
 
@@ -60,7 +77,7 @@ def token_table(model: TextModel, encoding: BatchEncoding, span: Span) -> pb.Tok
     special = [bool(flag) for flag in encoding["special_tokens_mask"]]
     segments = _segments(encoding.sequence_ids(0))
     texts = model.tokenizer.convert_ids_to_tokens(encoding["input_ids"])
-    offsets = zip(segments, _own_offsets(texts, encoding["offset_mapping"]), strict=True)
+    offsets = zip(segments, own_offsets(texts, encoding["offset_mapping"]), strict=True)
     spans = [
         (0, 0) if skip else span(segment, start, end)
         for skip, (segment, (start, end)) in zip(special, offsets, strict=True)
@@ -77,7 +94,7 @@ def token_table(model: TextModel, encoding: BatchEncoding, span: Span) -> pb.Tok
     )
 
 
-def _own_offsets(texts: Sequence[str], offsets: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def own_offsets(texts: Sequence[str], offsets: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Offsets in the encoding; a space that the tokenizer put before a word has no characters of its own."""
     following = [*(start for start, _ in offsets), None][1:]
     for text, (start, end), next_start in zip(texts, offsets, following, strict=True):

@@ -1,0 +1,104 @@
+"""Plans of a classifier's output for one text or two: for one row, or for windows."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+from ligserve.server.workers.explainers.accuracy import asked_tolerance, window_rule
+from ligserve.server.workers.explainers.faithful_text import faithful_input
+from ligserve.server.workers.explainers.library_text import library_input
+from ligserve.server.workers.explainers.long_input import Cut, cut_text
+from ligserve.server.workers.explainers.plan import (
+    DocumentPlan,
+    DocumentTargets,
+    Explained,
+    Plan,
+    Planning,
+)
+from ligserve.server.workers.explainers.setting import Setting
+from ligserve.server.workers.explainers.text_input import SourceText, TextInput
+from ligserve.server.workers.explainers.window_paths import WindowPaths
+from ligserve.v1 import explanation_service_pb2
+
+# From the logits of each path's input to the header's fields that they decide.
+Outcome = Callable[[Sequence[Tensor]], explanation_service_pb2.Header]
+
+
+class TextTargets(DocumentTargets, Protocol):
+    """What is asked of a classifier about a row of text, or about a document."""
+
+    def explained(self, logits: Tensor) -> Sequence[Explained]:
+        """What is explained, now that the model's output for the input, (C,), is known."""
+        ...
+
+    def outcome(self, logits: Sequence[Tensor]) -> explanation_service_pb2.Header:
+        """The prediction that the (C,) logits of the only path make."""
+        ...
+
+
+def plan_text(setting: Setting, source: SourceText, targets: TextTargets) -> Planning:
+    """Explain a text as one row if it fits, else as the request's policy for long inputs has it.
+
+    Raises:
+        InvalidArgumentError: the text has no tokens, too many, or cannot be read; or the stride is longer
+            than a window.
+        FailedPreconditionError: the model cannot be explained in this way.
+    """
+    cut = yield from cut_text(setting, source)
+    if cut is not None:
+        return plan_cut(setting, cut, targets)
+    read = library_input if setting.library else faithful_input
+    return plan_row(setting, read(setting.model, source.text, source.field, setting.token), targets)
+
+
+def plan_row(setting: Setting, text: TextInput, targets: TextTargets) -> Plan:
+    """Explain what fits into one row."""
+    return _of_one_row(setting, text, targets, targets.outcome)
+
+
+def plan_cut(setting: Setting, cut: Cut, targets: TextTargets) -> Plan:
+    """Explain windows that make up a document, or what is left of it."""
+    if cut.lost:
+        text = cut.reader.read(*cut.spans[0])
+        return _of_one_row(setting, text, targets, telling_the_loss(cut, targets.outcome))
+    options, convention = setting.options, setting.convention
+    document = DocumentPlan(
+        targets=targets,
+        aggregate=options.long_input.window.aggregate,
+        first_tokens=[start for start, _ in cut.spans],
+        token_counts=[end - start for start, end in cut.spans],
+        rule=lambda change: window_rule(options, convention, change),
+        tolerance=asked_tolerance(options, convention),
+    )
+    return Plan(
+        model=setting.model,
+        convention=convention,
+        paths=WindowPaths(setting, cut, targets.explained),
+        outcome=targets.outcome,
+        warnings=setting.warnings,
+        document=document,
+    )
+
+
+def telling_the_loss(cut: Cut, outcome: Outcome) -> Outcome:
+    """The outcome of a row whose end was cut off, which the header says."""
+
+    def told(logits: Sequence[Tensor]) -> explanation_service_pb2.Header:
+        header = outcome(logits)
+        header.truncated_tokens = cut.lost
+        message = f"the last {cut.lost} tokens of {cut.source.field} were cut off: the model never saw them"
+        header.warnings.add(code="TEXT_TRUNCATED", message=message)
+        return header
+
+    return told
+
+
+def _of_one_row(setting: Setting, text: TextInput, targets: TextTargets, outcome: Outcome) -> Plan:
+    return Plan(
+        model=setting.model,
+        convention=setting.convention,
+        paths=[setting.path(text, targets.explained)],
+        outcome=outcome,
+        warnings=setting.warnings,
+    )

@@ -1,0 +1,40 @@
+"""The paths over the windows of a long text."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+from torch import Tensor
+
+from ligserve.server.workers.explainers.long_input import Cut
+from ligserve.server.workers.explainers.plan import Explained, PathPlan
+from ligserve.server.workers.explainers.setting import Setting
+
+
+@dataclass(frozen=True)
+class WindowPaths(Sequence[PathPlan]):
+    """The paths over windows, each made when it is asked for, so that memory does not hold them all.
+
+    Attributes:
+        setting: how they are explained.
+        cut: the windows.
+        explained: from a window's logits to what is explained.
+    """
+
+    setting: Setting
+    cut: Cut
+    explained: Callable[[Tensor], Sequence[Explained]]
+
+    def __len__(self) -> int:
+        return len(self.cut.spans)
+
+    @overload
+    def __getitem__(self, window: int) -> PathPlan: ...
+
+    @overload
+    def __getitem__(self, window: slice) -> Sequence[PathPlan]: ...
+
+    def __getitem__(self, window: int | slice) -> PathPlan | Sequence[PathPlan]:
+        if isinstance(window, slice):
+            return [self[number] for number in range(*window.indices(len(self)))]
+        return self.setting.path(self.cut.reader.read(*self.cut.spans[window]), self.explained)
