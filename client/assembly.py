@@ -37,6 +37,7 @@ class EstimateAssembly:
 
     def __init__(self, lengths: Sequence[int], targets: Sequence[Target]) -> None:
         self._lengths = tuple(lengths)
+        self._targets = tuple(targets)
         every = range(len(lengths))
         self._windows = [every if t.window is None else range(t.window, t.window + 1) for t in targets]
         self._open: dict[tuple[int, int], _Chunks] = {}
@@ -73,6 +74,10 @@ class EstimateAssembly:
     def windows(self, target: int) -> range:
         """The windows that a target is about."""
         return self._windows[target]
+
+    def only_window(self, target: int) -> int | None:
+        """The window that a target is about; None where it is about every one."""
+        return self._targets[target].window
 
     def missing(self, target: int) -> list[int]:
         """The windows that a target is about and whose final scores have not come."""

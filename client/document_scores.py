@@ -16,31 +16,36 @@ def document_scores(
 ) -> FinalScores:
     """The scores of a target for each of the document's tokens: the sums over the windows.
 
+    Where it is about one window, for each of that window's tokens; 0 where the deadline came before.
+
     Raises:
         MalformedAnswerError: a window's are missing, though the deadline did not end the work.
     """
     missing = assembly.missing(target)
     if missing and reached.stop_reason is not StopReason.DEADLINE:
         raise MalformedAnswerError(f"target {target} has no final estimate for windows {missing}")
+    window = assembly.only_window(target)
+    if window is not None:
+        only = assembly.final_of(target, window)
+        unknown = FinalScores((0.0,) * len(document.places(window)), ())
+        return unknown if only is None else FinalScores(only.scores, only.score_errors)
     scores, errors = [0.0] * len(document.tokens), [0.0] * len(document.tokens)
     told = False
     for window in assembly.windows(target):
         final = assembly.final_of(target, window)
         if final is None:
             continue
-        places = list(document.places(window))
+        places = document.places(window)
         _add(scores, places, final.scores)
         _add(errors, places, final.score_errors)
         told = told or bool(final.score_errors)
     return FinalScores(tuple(scores), tuple(errors) if told else ())
 
 
-def windows_with_scores(
-    document: Document, assembly: EstimateAssembly, targets: int
-) -> tuple[DocumentWindow, ...]:
-    """The windows, each with its scores for so many targets."""
+def windows_with_scores(document: Document, assembly: EstimateAssembly) -> tuple[DocumentWindow, ...]:
+    """The windows, each with its scores for the targets that are about it."""
     return tuple(
-        replace(window, scores=tuple(_scores(assembly, target, window.index) for target in range(targets)))
+        replace(window, scores=tuple(_scores(assembly, target, window.index) for target in window.targets))
         for window in document.windows
     )
 
@@ -65,7 +70,7 @@ class RunningScores:
         """Take a window's estimate; those that are not final are passed over."""
         if not estimate.final:
             return
-        places = list(self._document.places(estimate.window))
+        places = self._document.places(estimate.window)
         _add(self.scores, places, estimate.scores)
         for place in places:
             self.known[place] = True

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ligserve.client.assembly import EstimateAssembly
 from ligserve.client.document_scores import document_scores, windows_with_scores
 from ligserve.client.errors import MalformedAnswerError, TruncatedStreamError
+from ligserve.client.header_parts import merge_header
 from ligserve.client.types.events import EstimateEvent, Event, HeaderEvent, ProgressEvent, SummaryEvent
 from ligserve.client.types.explanation import Explanation
 from ligserve.client.types.targets import TargetExplanation
@@ -20,8 +21,10 @@ class StreamFolder:
 
     def __init__(self, texts: tuple[str, ...]) -> None:
         self._texts = texts
-        # A header some of whose windows are still to come.
+        # A header that is continued.
         self._opening: service_pb.Header | None = None
+        # What came of the targets before the summary.
+        self._reached: list[service_pb.TargetSummary] = []
         self._header: HeaderEvent | None = None
         self._assembly: EstimateAssembly | None = None
         self._explanation: Explanation | None = None
@@ -37,19 +40,21 @@ class StreamFolder:
         match message.WhichOneof("event"):
             case "header":
                 return self.header(message.header)
-            case "more_windows":
-                return self.more_windows(message.more_windows)
+            case "more_header":
+                return self.more_header(message.more_header)
             case "estimate":
                 return self.estimate(message.estimate)
             case "progress":
                 return ProgressEvent.from_proto(message.progress)
+            case "more_targets":
+                self._reached.extend(message.more_targets.targets)
             case "summary":
                 return self.summary(message.summary)
         # An event of a newer server, of which this client knows nothing.
         return None
 
     def header(self, message: service_pb.Header) -> HeaderEvent | None:
-        """Take the header; the event comes with the last of its windows.
+        """Take the header; if it is continued, the event comes with the last of it.
 
         Raises:
             MalformedAnswerError: it came before, its columns differ in length, or it speaks of windows or
@@ -57,27 +62,30 @@ class StreamFolder:
         """
         if self._header is not None or self._opening is not None:
             raise MalformedAnswerError("a second header came")
-        if len(message.windows) < message.window_count:
+        if message.continued:
             self._opening = message
             return None
         return self._opened(message)
 
-    def more_windows(self, message: service_pb.MoreWindows) -> HeaderEvent | None:
-        """Take windows for which the header had no room; the event comes with the last of them.
+    def more_header(self, message: service_pb.Header) -> HeaderEvent | None:
+        """Take what the header had no room for; the event comes with the last of it.
 
         Raises:
-            MalformedAnswerError: no windows are waited for, or as in `header`.
+            MalformedAnswerError: the header was not continued, or as in `header`.
         """
         header = self._opening
-        if header is None or not message.windows:
-            raise MalformedAnswerError("windows came that the header does not announce")
-        header.windows.extend(message.windows)
-        if len(header.windows) < header.window_count:
+        if header is None:
+            raise MalformedAnswerError("more of a header came that is not continued")
+        merge_header(header, message)
+        if header.continued:
             return None
         self._opening = None
         return self._opened(header)
 
     def _opened(self, message: service_pb.Header) -> HeaderEvent:
+        if len(message.windows) < message.window_count:
+            missing = message.window_count - len(message.windows)
+            raise MalformedAnswerError(f"{missing} windows of the header did not come")
         try:
             self._header = HeaderEvent.from_proto(message)
         except ValueError as error:
@@ -85,7 +93,7 @@ class StreamFolder:
         lengths = _lengths(message)
         if any(t.window is not None and t.window >= len(lengths) for t in self._header.targets):
             raise MalformedAnswerError("a target is about a window that is not in the header")
-        _check_tokens(self._header, lengths[0] if lengths else 0)
+        _check_tokens(self._header)
         if len(self._header.pixel_values) not in (0, sum(lengths)):
             raise MalformedAnswerError("the header's pixel values do not fill its image shape")
         self._assembly = EstimateAssembly(lengths, self._header.targets)
@@ -109,13 +117,14 @@ class StreamFolder:
         """
         if self._header is None or self._assembly is None:
             raise MalformedAnswerError("a summary came before the header")
+        message.targets.extend(self._reached)
         if sorted(t.target for t in message.targets) != list(range(len(self._header.targets))):
             raise MalformedAnswerError("the summary's targets are not the header's")
         summary = SummaryEvent.from_proto(message)
         targets = tuple(_targets(self._header, self._assembly, summary))
         explanation = _explanation(self._texts, self._header, targets, summary)
         if self._header.document is not None:
-            windows = windows_with_scores(self._header.document, self._assembly, len(targets))
+            windows = windows_with_scores(self._header.document, self._assembly)
             explanation = replace(explanation, windows=windows)
         self._explanation = explanation
         return summary
@@ -152,8 +161,9 @@ def _lengths(header: service_pb.Header) -> list[int]:
     return [len(window.tokens.ids) for window in header.windows]
 
 
-def _check_tokens(header: HeaderEvent, length: int) -> None:
-    """Compare what is told token by token with the number of the first window's tokens."""
+def _check_tokens(header: HeaderEvent) -> None:
+    """Compare what is told token by token with the number of tokens."""
+    length = len(header.tokens)
     if any(target.token is not None and target.token >= length for target in header.targets):
         raise MalformedAnswerError("a target is about a token that is not in the header")
     if len(header.token_predictions) not in (0, length):
@@ -210,4 +220,5 @@ def _explanation(
         hypotheses=header.hypotheses,
         truncated_tokens=header.truncated_tokens,
         pixel_values=header.pixel_values,
+        path_predictions=header.path_predictions,
     )

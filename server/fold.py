@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterable
 
 from ligserve.server.errors import FailedPreconditionError
+from ligserve.server.large_messages import merge_header
 from ligserve.server.pool.events import Event
 from ligserve.v1 import explanation_service_pb2 as pb
 
@@ -25,11 +26,13 @@ async def fold(events: AsyncIterable[Event]) -> pb.ExplainResponse:
         if event.HasField("header"):
             response.header.CopyFrom(event.header)
             _refuse_large(response.header)
-        elif event.HasField("more_windows"):
-            response.header.windows.extend(event.more_windows.windows)
+        elif event.HasField("more_header"):
+            merge_header(response.header, event.more_header)
             _refuse_large(response.header)
+        elif event.HasField("more_targets"):
+            response.summary.targets.extend(event.more_targets.targets)
         elif event.HasField("summary"):
-            response.summary.CopyFrom(event.summary)
+            response.summary.MergeFrom(event.summary)
         elif event.HasField("estimate") and event.estimate.final:
             chunks.setdefault((event.estimate.target, event.estimate.window), []).append(event.estimate)
     response.estimates.extend(_merged(chunks[key]) for key in sorted(chunks))

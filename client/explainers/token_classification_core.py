@@ -12,6 +12,7 @@ from ligserve.client.rendering.pieces import token_pieces
 from ligserve.client.tasks import TokenClassification
 from ligserve.client.types.enums import OutputSpace
 from ligserve.client.types.explanation import Explanation
+from ligserve.client.types.inputs import Prediction
 from ligserve.client.types.targets import TargetExplanation
 
 
@@ -47,10 +48,10 @@ class TokenClassificationCore(ExplainerCore):
         if self.attributions is None:
             raise ValueError(NOT_CALCULATED)
         words: dict[str, TokenAttributions] = {}
-        for index, target in self._explained_tokens():
-            attributions = self.attributions[index]
-            scores = attributions.word_attributions
-            words[attributions.tokens[index]] = {"label": _shown_label(target), "attribution_scores": scores}
+        for index, _ in self._explained_tokens():
+            scores = self.attributions[index].word_attributions
+            label = self._shown(index).label
+            words[self._spelt(index)] = {"label": label, "attribution_scores": scores}
         return words
 
     @property
@@ -98,7 +99,7 @@ class TokenClassificationCore(ExplainerCore):
         if true_classes is not None and len(true_classes) != count:
             raise ValueError("The length of `true_classes` must be equal to the number of tokens")
         rows = (
-            self._row(index, target, _shown_label(target) if true_classes is None else true_classes[index])
+            self._row(index, target, true_classes[index] if true_classes else self._shown(index).label)
             for index, target in explained
         )
         return self._written(rows, html_filepath)
@@ -106,17 +107,22 @@ class TokenClassificationCore(ExplainerCore):
     def _row(self, index: int, target: TargetExplanation, true_class: str) -> Row:
         words = (self.attributions or {})[index].word_attributions
         in_probability = target.target.output_space is OutputSpace.PROBABILITY
-        elsewhere = target.target.path_prediction
-        prediction = elsewhere or self._last().token_predictions[index]
-        of_target = in_probability and elsewhere is None
+        prediction, elsewhere = self._shown(index), len(self._last().path_predictions) > 0
         return Row(
             true_label=true_class,
-            predicted_label=_shown_label(target),
-            probability=target.f_input if of_target else prediction.probability,
-            attribution_label=words[index][0],
+            predicted_label=prediction.label,
+            probability=prediction.probability if elsewhere or not in_probability else target.f_input,
+            attribution_label=self._spelt(index),
             attribution_score=sum(score for _, score in words),
             pieces=token_pieces(words),
         )
+
+    def _shown(self, index: int) -> Prediction:
+        """A token's prediction; the library shows the one at the path's end, whichever label it explains."""
+        return (self._last().path_predictions or self._last().token_predictions)[index]
+
+    def _spelt(self, index: int) -> str:
+        return self._last().tokens[index].text.replace("Ġ", "")
 
     def _explained_tokens(self) -> list[tuple[int, TargetExplanation]]:
         targets = [(target.target.token, target) for target in self._last().targets]
@@ -133,13 +139,11 @@ class TokenClassificationCore(ExplainerCore):
     def _finish(self, explanation: Explanation) -> dict[str, TokenAttributions]:
         self._keep(explanation)
         self.attributions = {
-            index: self._attributions_of(explanation.token_target(index))
-            for index, _ in self._explained_tokens()
+            token: self._attributions_of(position)
+            for token, position in sorted(
+                (target.target.token, position)
+                for position, target in enumerate(explanation.targets)
+                if target.target.token is not None
+            )
         }
         return self.word_attributions
-
-
-def _shown_label(target: TargetExplanation) -> str:
-    """The library shows the label at the path's end, whichever it explains."""
-    elsewhere = target.target.path_prediction
-    return target.label if elsewhere is None else elsewhere.label

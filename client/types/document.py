@@ -1,7 +1,8 @@
 """A long text: the windows it was explained in, and how they lie in the document."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from ligserve.client.types.inputs import Token, tokens_from_proto
 from ligserve.v1 import explanation_service_pb2 as service_pb
@@ -18,10 +19,10 @@ class DocumentWindow:
         first_token: position among the document's tokens (special ones not counted) of its first token.
         token_count: number of its tokens, special ones not counted.
         share: its share in the document's output; scores have it in them.
-        changes: for each target, how much there is to explain in it: what its scores add up to. 0 for a
-            target that is not about this window.
-        scores: for each target the score of each of its tokens, special ones included; empty while they are
-            not known, where the target is not about this window, and where the deadline came before.
+        targets: positions of the targets that are about this window.
+        changes: for each of these, how much there is to explain in it: what its scores add up to.
+        scores: for each of these the score of each of its tokens, special ones included; empty where the
+            deadline came before. None at all while they are not known.
     """
 
     index: int
@@ -30,6 +31,7 @@ class DocumentWindow:
     first_token: int
     token_count: int
     share: float
+    targets: Sequence[int]
     changes: tuple[float, ...]
     scores: tuple[tuple[float, ...], ...] = ()
 
@@ -44,45 +46,41 @@ class Document:
     Attributes:
         tokens: the document's tokens; `window` of each is the first one that it is in.
         windows: the windows, without scores.
-        before: number of special tokens at the start.
     """
 
     tokens: tuple[Token, ...]
     windows: tuple[DocumentWindow, ...]
-    before: int
 
     @classmethod
-    def from_proto(cls, windows: Sequence[service_pb.Window]) -> "Document":
+    def from_proto(cls, header: service_pb.Header) -> "Document":
         """Put windows together.
 
         Raises:
             ValueError: columns differ in length, or the windows do not follow each other without a gap.
         """
+        windows, targets = header.windows, _targets_of_windows(header)
         first = tuple(tokens_from_proto(windows[0]))
-        before, after = _specials(first), _specials(first[::-1])
+        before, after = _specials(first), _specials(reversed(first))
         content: list[Token] = []
         for window in windows:
             content += _new_tokens(window, len(content), before, after)
         tokens = [*first[:before], *content, *first[len(first) - after :]]
         return cls(
             tokens=tuple(replace(token, index=place) for place, token in enumerate(tokens)),
-            windows=tuple(_window(window, before, after) for window in windows),
-            before=before,
+            windows=tuple(_window(window, targets(window.index), before, after) for window in windows),
         )
 
-    def places(self, window: int) -> Iterator[int]:
+    def places(self, window: int) -> tuple[int, ...]:
         """For each token of a window, special ones included, its place among the document's tokens."""
-        at = self.windows[window]
-        start = self.before + at.first_token
-        yield from range(self.before)
-        yield from range(start, start + at.token_count)
-        yield from range(len(self.tokens) - self.after, len(self.tokens))
+        return places_of(self.windows[window], self.tokens)
 
-    @property
-    def after(self) -> int:
-        """Number of special tokens at the end."""
-        last = self.windows[-1]
-        return len(self.tokens) - self.before - last.first_token - last.token_count
+
+def places_of(window: DocumentWindow, tokens: Sequence[Token]) -> tuple[int, ...]:
+    """For each token of a window, special ones included, its place among the document's tokens."""
+    before, after = _specials(tokens), _specials(reversed(tokens))
+    start = before + window.first_token
+    content = range(start, start + window.token_count)
+    return (*range(before), *content, *range(len(tokens) - after, len(tokens)))
 
 
 def is_document(header: service_pb.Header) -> bool:
@@ -90,9 +88,19 @@ def is_document(header: service_pb.Header) -> bool:
     return bool(header.windows) and header.windows[0].HasField("share")
 
 
-def _specials(tokens: Sequence[Token]) -> int:
+def _specials(tokens: Iterable[Token]) -> int:
     """Number of special tokens at the start."""
-    return next((place for place, token in enumerate(tokens) if not token.special), len(tokens))
+    return sum(1 for _ in takewhile(lambda token: token.special, tokens))
+
+
+def _targets_of_windows(header: service_pb.Header) -> Callable[[int], Sequence[int]]:
+    """The targets that are about each window, in ascending order."""
+    of_all = [place for place, target in enumerate(header.targets) if not target.HasField("window")]
+    of_one: dict[int, list[int]] = {}
+    for place, target in enumerate(header.targets):
+        if target.HasField("window"):
+            of_one.setdefault(target.window, []).append(place)
+    return lambda window: sorted([*of_all, *of_one[window]]) if window in of_one else of_all
 
 
 def _new_tokens(window: service_pb.Window, known: int, before: int, after: int) -> list[Token]:
@@ -106,8 +114,11 @@ def _new_tokens(window: service_pb.Window, known: int, before: int, after: int) 
     return own[overlap:]
 
 
-def _window(window: service_pb.Window, before: int, after: int) -> DocumentWindow:
+def _window(window: service_pb.Window, targets: Sequence[int], before: int, after: int) -> DocumentWindow:
     tokens, end = window.tokens, len(window.tokens.ids) - after
+    if len(window.changes) != len(targets):
+        counts = f"{len(window.changes)} changes for {len(targets)} targets"
+        raise ValueError(f"window {window.index} has {counts}")
     return DocumentWindow(
         index=window.index,
         start=tokens.starts[before],
@@ -115,5 +126,6 @@ def _window(window: service_pb.Window, before: int, after: int) -> DocumentWindo
         first_token=window.first_token,
         token_count=end - before,
         share=window.share,
+        targets=tuple(targets),
         changes=tuple(window.changes),
     )

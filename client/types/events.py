@@ -1,5 +1,6 @@
 """The events of a stream, in the order in which they come."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,6 +16,7 @@ from ligserve.client.types.inputs import (
     tokens_from_proto,
 )
 from ligserve.client.types.targets import Target, TargetSummary
+from ligserve.client.types.token_predictions import TokenPredictions
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
 
@@ -35,13 +37,14 @@ class HeaderEvent:
     tokens: tuple[Token, ...]
     targets: tuple[Target, ...]
     warnings: tuple[ServerWarning, ...]
-    token_predictions: tuple[Prediction, ...]
+    token_predictions: Sequence[Prediction]
     answer: Answer | None
     image_shape: ImageShape | None
     hypotheses: tuple[str, ...] = ()
     truncated_tokens: int = 0
     document: Document | None = None
     pixel_values: tuple[float, ...] = ()
+    path_predictions: Sequence[Prediction] = ()
 
     @classmethod
     def from_proto(cls, message: service_pb.Header) -> "HeaderEvent":
@@ -54,7 +57,7 @@ class HeaderEvent:
             pb.Convention.items(), "CONVENTION_", message.convention, Convention.FAITHFUL
         )
         shape = message.image_shape
-        document = Document.from_proto(message.windows) if is_document(message) else None
+        document = Document.from_proto(message) if is_document(message) else None
         return cls(
             request_id=message.request_id,
             model=message.model,
@@ -64,13 +67,18 @@ class HeaderEvent:
             tokens=document.tokens if document else _tokens(message),
             targets=tuple(map(Target.from_proto, message.targets)),
             warnings=tuple(map(ServerWarning.from_proto, message.warnings)),
-            token_predictions=tuple(map(Prediction.from_proto, message.token_predictions)),
+            token_predictions=TokenPredictions.from_proto(
+                message.labels, ((window.first_token, window.token_predictions) for window in message.windows)
+            ),
             answer=Answer.from_proto(message.answer) if message.HasField("answer") else None,
             image_shape=ImageShape.from_proto(shape) if message.HasField("image_shape") else None,
             hypotheses=tuple(w.hypothesis for w in message.windows if w.HasField("hypothesis")),
             truncated_tokens=message.truncated_tokens,
             document=document,
             pixel_values=tuple(message.pixel_values),
+            path_predictions=TokenPredictions.from_proto(
+                message.labels, ((window.first_token, window.path_predictions) for window in message.windows)
+            ),
         )
 
     @property

@@ -1,11 +1,11 @@
 """A finished explanation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ligserve.client.types.cost import Cost, Worker
-from ligserve.client.types.document import DocumentWindow
+from ligserve.client.types.document import DocumentWindow, places_of
 from ligserve.client.types.entities import LabelledSpan, SpanMaker
 from ligserve.client.types.enums import AnswerEnd, Combine, Convention, Level, choice
 from ligserve.client.types.image_scores import ImageScores
@@ -38,8 +38,8 @@ class Explanation(ImageScores, Shown):
         worker: the worker that computed it.
         versions: versions of the software that computed it, by package name.
         warnings: what the caller ought to know.
-        token_predictions: the output for each token of the first window, for token classification; each
-            target is about one token's label, and `labelled_words` and `entities` put them together.
+        token_predictions: the output for each token, for token classification; each target is about one
+            token's label, and `labelled_words` and `entities` put them together.
         answer: the answer, for question answering; the targets are about its start and its end.
         image_shape: the shape of the scores, for image classification.
         hypotheses: for zero-shot classification, the second text of each window.
@@ -47,6 +47,8 @@ class Explanation(ImageScores, Shown):
         truncated_tokens: how many tokens were cut off the end of the text, where that was asked for.
         pixel_values: for image classification, what the model sees, one for each score; empty where it was
             not asked for.
+        path_predictions: the output for each token at the path's end, where that is another than that of
+            `token_predictions` (positions that transformers-interpret counts in its own way); else empty.
     """
 
     request_id: str
@@ -61,13 +63,14 @@ class Explanation(ImageScores, Shown):
     worker: Worker
     versions: Mapping[str, str]
     warnings: tuple[ServerWarning, ...]
-    token_predictions: tuple[Prediction, ...] = ()
+    token_predictions: Sequence[Prediction] = ()
     answer: Answer | None = None
     image_shape: ImageShape | None = None
     hypotheses: tuple[str, ...] = ()
     windows: tuple[DocumentWindow, ...] = ()
     truncated_tokens: int = 0
     pixel_values: tuple[float, ...] = field(default=(), repr=False)
+    path_predictions: Sequence[Prediction] = ()
 
     @property
     def text(self) -> str:
@@ -83,8 +86,10 @@ class Explanation(ImageScores, Shown):
             IndexError: there is no such target.
         """
         window = self.targets[target].target.window
-        if window is None or self.windows:
+        if window is None:
             return with_own_segments(self.tokens) if self.hypotheses else self.tokens
+        if self.windows:
+            return tuple(self.tokens[place] for place in places_of(self.windows[window], self.tokens))
         return tuple(t for t in self.tokens if t.window == window)
 
     def token_target(self, token: int) -> int:

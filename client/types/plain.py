@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
 
@@ -11,11 +11,13 @@ def to_plain(value: object) -> object:
     match value:
         case Enum():
             return value.value
+        case str():
+            return value
         case float():
             return value if math.isfinite(value) else None
         case Mapping():
             return {str(key): to_plain(item) for key, item in value.items()}
-        case tuple() | list():
+        case Sequence():
             return [to_plain(item) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ligserve.client.types.enums import AnswerEnd, OutputSpace, StopReason, from_number
-from ligserve.client.types.inputs import Prediction
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
 
@@ -21,11 +20,10 @@ class Target:
         versus_index: its position.
         output_space: the function of the logits.
         answer_end: which end of an answer, for question answering.
-        token: position of the token whose label is explained, for token classification.
-        window: the only window that it is about, for zero-shot classification and for the largest window of
-            a long text; None: all windows.
-        path_prediction: the output for the token at the path's end, where that is another than the
-            explanation's `token_predictions` (positions that transformers-interpret counts in its own way).
+        token: position of the token whose label is explained, for token classification; among the
+            explanation's tokens.
+        window: the only window that it is about, for zero-shot classification, and of a long text for its
+            largest window and for token classification; None: all windows.
         runner_up_gap: for the largest window, by how much the next largest one's output is less.
     """
 
@@ -37,7 +35,6 @@ class Target:
     answer_end: AnswerEnd = AnswerEnd.UNSPECIFIED
     token: int | None = None
     window: int | None = None
-    path_prediction: Prediction | None = None
     runner_up_gap: float | None = None
 
     @classmethod
@@ -53,7 +50,6 @@ class Target:
             answer_end=from_number(ends, "ANSWER_END_", message.answer_end, AnswerEnd.UNSPECIFIED),
             token=message.token if message.HasField("token") else None,
             window=message.window if message.HasField("window") else None,
-            path_prediction=_prediction(message),
             runner_up_gap=message.runner_up_gap if message.HasField("runner_up_gap") else None,
         )
 
@@ -62,11 +58,6 @@ class Target:
             return f"{self.answer_end} of the answer"
         label = self.label if self.versus_label is None else f"{self.label} rather than {self.versus_label}"
         return label if self.token is None else f"{label} of token {self.token}"
-
-
-def _prediction(message: service_pb.Target) -> Prediction | None:
-    has = message.HasField("path_prediction")
-    return Prediction.from_proto(message.path_prediction) if has else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +99,9 @@ class TargetExplanation:
 
     Attributes:
         target: what is explained.
-        scores: one per token (or pixel value), in units of the target's output space; they add up to about
-            f_input - f_baseline, but for squares and variances of a noise tunnel.
+        scores: one per token that the target is about (`Explanation.tokens_of`) or pixel value, in units of
+            the target's output space; they add up to about f_input - f_baseline, but for squares and
+            variances of a noise tunnel.
         score_errors: estimated quadrature error of each score, plus or minus; empty where the rule gives
             none.
         f_input: the target's output for the input; with a noise tunnel the mean over its copies.

@@ -21,13 +21,33 @@ const request = { model, sequenceClassification: { text }, options };
 const stream = client.streamExplain({ request }, { deadline: Date.now() + 60_000 });
 // Offsets count Unicode code points, JavaScript's strings count UTF-16 units.
 const characters = Array.from(text);
+let header;
 let tokens;
 let scores;
 
+// Appends what a later message brings, as protobuf merges messages.
+function merge(whole, more) {
+  for (const [name, value] of Object.entries(more)) {
+    if (Array.isArray(value)) (whole[name] ??= []).push(...value);
+    else if (value && typeof value === "object") whole[name] = merge(whole[name] ?? {}, value);
+    else if (value) whole[name] = value;
+  }
+  return whole;
+}
+
+// A header that is too large for one message goes on in others; so may a window.
+function mergeHeader(whole, more) {
+  const last = whole.windows?.at(-1);
+  if (last && more.windows[0]?.index === last.index) merge(last, more.windows.shift());
+  return Object.assign(merge(whole, more), { continued: more.continued });
+}
+
 stream.on("data", (event) => {
-  if (event.event === "header") {
-    tokens = event.header.windows[0].tokens;
-    const { predictedLabel, predictedIndex, probabilities } = event.header.prediction;
+  if (event.event === "header" || event.event === "moreHeader") {
+    header = mergeHeader(header ?? {}, event[event.event]);
+    if (header.continued) return;
+    tokens = header.windows[0].tokens;
+    const { predictedLabel, predictedIndex, probabilities } = header.prediction;
     console.log(`${predictedLabel} with probability ${probabilities[predictedIndex].toFixed(4)}`);
   } else if (event.event === "estimate") {
     // Long texts arrive in pieces, and each round replaces the one before it.

@@ -1,56 +1,39 @@
-"""Events of a document: its header in messages of a bearable size."""
+"""Events of a document that come before its scores."""
 
 from collections.abc import Iterator
 
+from ligserve.server import large_messages
 from ligserve.server.workers.explainers import Plan
-from ligserve.server.workers.explainers.aggregates import DocumentOutcome
+from ligserve.server.workers.explainers.document_outcome import DocumentOutcome
 from ligserve.v1 import explanation_service_pb2 as pb
-
-# A message may be larger by one window.
-WINDOW_BYTES_PER_MESSAGE = 128 << 10
 
 
 def opening(request_id: str, plan: Plan, outcome: DocumentOutcome) -> Iterator[pb.StreamExplainResponse]:
-    """The header, and more windows until all are told."""
+    """The header, and more of it until all windows and targets are told."""
     header = pb.Header(
         request_id=request_id,
         model=plan.model.name,
         revision=plan.model.revision,
         convention=plan.convention,
-        prediction=outcome.prediction,
         targets=[each.target for each in outcome.explained],
-        warnings=[*plan.warnings, *outcome.warnings()],
+        warnings=plan.warnings,
         window_count=len(plan.paths),
     )
-    batches = _batches(plan, outcome)
-    header.windows.extend(next(batches))
-    yield pb.StreamExplainResponse(header=header)
-    for batch in batches:
-        yield pb.StreamExplainResponse(more_windows=pb.MoreWindows(windows=batch))
-
-
-def _batches(plan: Plan, outcome: DocumentOutcome) -> Iterator[list[pb.Window]]:
-    batch: list[pb.Window] = []
-    size = 0
-    for window in _windows(plan, outcome):
-        batch.append(window)
-        size += window.ByteSize()
-        if size >= WINDOW_BYTES_PER_MESSAGE:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+    header.MergeFrom(outcome.header)
+    return large_messages.opening(header, _windows(plan, outcome))
 
 
 def _windows(plan: Plan, outcome: DocumentOutcome) -> Iterator[pb.Window]:
     if plan.document is None:
         raise RuntimeError("the plan is not a document's")
-    first_tokens, changes = plan.document.first_tokens, outcome.changes
+    first_tokens = plan.document.first_tokens
     for index, path in enumerate(plan.paths):
-        yield pb.Window(
+        window = pb.Window(
             index=index,
             tokens=path.tokens,
             share=float(outcome.shares[index]),
             first_token=first_tokens[index],
-            changes=changes[index].tolist(),
+            changes=outcome.changes[outcome.pairs(index)].tolist(),
         )
+        window.MergeFrom(outcome.told(index))
+        yield window

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ligserve.server.workers.events import stop_reasons
-from ligserve.server.workers.explainers.aggregates import DocumentOutcome
+from ligserve.server.workers.explainers.document_outcome import DocumentOutcome
 from ligserve.server.workers.part import Part
 from ligserve.server.workers.quadrature import BAR, PathEstimate
 from ligserve.v1 import explanation_service_pb2 as pb
@@ -30,12 +30,11 @@ class DocumentTotals:
     def __init__(self, outcome: DocumentOutcome, tolerance: float | None) -> None:
         self._outcome = outcome
         self._tolerance = tolerance
-        self._changes = outcome.changes
-        self.unexplained = self._changes.sum(axis=0)
-        self.windows_done = int((~outcome.about.any(axis=1)).sum())
-        shares = outcome.shares[:, None] * outcome.about
-        self._f_input = (shares * outcome.f_input).sum(axis=0)
-        self._f_baseline = (shares * outcome.f_baseline).sum(axis=0)
+        self.unexplained = outcome.summed(outcome.changes)
+        self.windows_done = int((np.diff(outcome.first_pairs) == 0).sum())
+        shares = outcome.shares[outcome.windows]
+        self._f_input = outcome.summed(shares * outcome.f_input)
+        self._f_baseline = outcome.summed(shares * outcome.f_baseline)
         number = len(outcome.explained)
         self._score_sum, self._size, self._bound, self._bars = np.zeros((4, number))
         self._points = np.zeros(number, dtype=np.int64)
@@ -46,13 +45,14 @@ class DocumentTotals:
 
     def add(self, part: Part, estimate: PathEstimate) -> None:
         """Take the final estimate of a window."""
-        at, share, window = list(part.targets), part.share, part.window
+        outcome, at, share = self._outcome, list(part.targets), part.share
+        pairs = outcome.pairs(part.window)
         self.windows_done += 1
         self.any_explained = True
-        self.unexplained[at] -= self._changes[window, at]
+        self.unexplained[at] -= outcome.changes[pairs]
         # The ends once more: what was integrated between may differ from the forward pass by rounding.
-        self._f_input[at] += share * (estimate.f_input - self._outcome.f_input[window, at])
-        self._f_baseline[at] += share * (estimate.f_baseline - self._outcome.f_baseline[window, at])
+        self._f_input[at] += share * (estimate.f_input - outcome.f_input[pairs])
+        self._f_baseline[at] += share * (estimate.f_baseline - outcome.f_baseline[pairs])
         self._score_sum[at] += share * estimate.scores.sum(axis=1)
         self._size[at] += share * np.abs(estimate.scores).sum(axis=1)
         self._bound[at] += share * estimate.error_bound

@@ -4,16 +4,15 @@ import time
 from collections import deque
 from dataclasses import replace
 
-import numpy as np
-
 from ligserve.internal.v1.frames_pb2 import RunJob
 from ligserve.server.errors import DeadlineExceededError
+from ligserve.server.large_messages import closing
 from ligserve.server.workers import events
 from ligserve.server.workers.document_totals import DocumentTotals
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import Plan
-from ligserve.server.workers.explainers.aggregates import DocumentOutcome
+from ligserve.server.workers.explainers.document_outcome import DocumentOutcome
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job_channel import EstimatePace, JobChannel, deadline_of
 from ligserve.server.workers.part import Part
@@ -22,6 +21,8 @@ from ligserve.v1 import explanation_service_pb2 as pb
 # As many windows are open at a time as fill a batch with about so many points of each, but two at least.
 POINTS_AT_ONCE = 8
 LEAST_OPEN_WINDOWS = 2
+# Progress tells of each target how much is unexplained, but not of more than these.
+MOST_TOLD_TARGETS = 1000
 
 
 class DocumentWindows:
@@ -62,13 +63,15 @@ class DocumentWindows:
         self._survey_cost = survey_cost
         self._past = PathCost()
         self._totals = DocumentTotals(outcome, plan.document.tolerance)
-        self._waiting = deque(_by_what_there_is_to_explain(outcome))
+        self._waiting = deque(outcome.by_size())
         self._open: dict[int, tuple[Part, EstimatePace]] = {}
 
     def start(self, engine: Engine) -> None:
-        """Open the first windows. From the engine's thread."""
+        """Open the first windows; where there is nothing to explain, finish. From the engine's thread."""
         self._engine = engine
         self._open_windows()
+        if not self._open:
+            self._finish()
 
     def cancel(self) -> None:
         """Stop the open windows; no more are opened once the channel has ended. From any thread."""
@@ -118,9 +121,9 @@ class DocumentWindows:
                 part.path.cancel()  # a cancel that came meanwhile did not see it
 
     def _part(self, window: int) -> Part:
-        targets = self._targets(window)
-        change = np.abs(self._outcome.changes).sum(axis=0)[targets]
-        plan = replace(self._plan.paths[window], rule=self._document.rule(change))
+        targets = self._outcome.targets_of(window)
+        rule = self._document.rule(self._outcome.sizes[targets])
+        plan = replace(self._plan.paths[window], rule=rule)
         part = Part(self, window, plan, deadline_of(self._run, self._received), dispensable=True)
         explained = [self._outcome.explained[target] for target in targets]
         part.know(targets, explained, float(self._outcome.shares[window]))
@@ -132,12 +135,8 @@ class DocumentWindows:
 
     def _leave_out_the_rest(self) -> None:
         for window in self._waiting:
-            self._totals.leave_out(self._targets(window))
+            self._totals.leave_out(self._outcome.targets_of(window))
         self._waiting.clear()
-
-    def _targets(self, window: int) -> list[int]:
-        """Numbers of the targets that are about a window."""
-        return [target for target, about in enumerate(self._outcome.about.T) if about[window]]
 
     def _finish(self) -> None:
         complete = self._totals.windows_done == len(self._plan.paths)
@@ -153,7 +152,7 @@ class DocumentWindows:
             self._worker,
             time.monotonic() - self._received,
         )
-        self._channel.tell(pb.StreamExplainResponse(summary=summary))
+        self._channel.tell_all(closing(summary))
         self._channel.end()
 
     def _tell_estimates(self, part: Part) -> None:
@@ -162,21 +161,12 @@ class DocumentWindows:
 
     def _progress(self) -> pb.Progress:
         paths = [part.path for part, _ in self._open.values()]
-        windows = len(self._plan.paths)
+        windows, unexplained = len(self._plan.paths), self._totals.unexplained
         return pb.Progress(
             points_done=self._past.points + sum(path.cost.points for path in paths),
             points_planned=self._past.points + sum(path.planned for path in paths),
             windows=windows,
             windows_predicted=windows,
             windows_done=self._totals.windows_done,
-            unexplained=self._totals.unexplained.tolist(),
+            unexplained=unexplained.tolist() if len(unexplained) <= MOST_TOLD_TARGETS else (),
         )
-
-
-def _by_what_there_is_to_explain(outcome: DocumentOutcome) -> list[int]:
-    """The windows that a target is about, those first that hold most of the change of one."""
-    changes = np.abs(outcome.changes)
-    largest = (changes / np.maximum(changes.sum(axis=0), np.finfo(np.float64).tiny)).max(axis=1)
-    asked = set(np.flatnonzero(outcome.about.any(axis=1)).tolist())
-    order: list[int] = np.argsort(-largest, kind="stable").tolist()
-    return [window for window in order if window in asked]

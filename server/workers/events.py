@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from google.protobuf.duration_pb2 import Duration
 
+from ligserve.server.large_messages import merge_header
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import Explained, Plan
@@ -37,7 +38,7 @@ def header(request_id: str, plan: Plan, parts: Sequence[Part]) -> pb.Header:
         targets=[each.target for each in _explained(parts)],
         warnings=plan.warnings,
     )
-    header.MergeFrom(plan.outcome([part.logits for part in parts if part.logits is not None]))
+    merge_header(header, plan.outcome([part.logits for part in parts if part.logits is not None]))
     return header
 
 

@@ -3,6 +3,7 @@
 import time
 
 from ligserve.internal.v1.frames_pb2 import RunJob
+from ligserve.server.large_messages import closing, opening
 from ligserve.server.workers import events
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path import Path
@@ -54,7 +55,7 @@ class Job:
         """The header goes out once all is predicted, before the first gradient."""
         if all(part.logits is not None for part in self._parts):
             header = events.header(self._run.request_id, self._plan, self._parts)
-            self._channel.tell(pb.StreamExplainResponse(header=header))
+            self._channel.tell_all(opening(header))
 
     def part_moved(self) -> None:
         """A sign of life."""
@@ -71,7 +72,7 @@ class Job:
         if all(each.finished_already for each in self._parts):
             seconds = time.monotonic() - self._started
             summary = events.summary(self._plan, self._parts, self._worker, seconds)
-            self._channel.tell(pb.StreamExplainResponse(summary=summary))
+            self._channel.tell_all(closing(summary))
             self._channel.end()
 
     def failed(self, error: Exception) -> None:

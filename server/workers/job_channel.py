@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ligserve.internal.v1.frames_pb2 import JobEnded, JobEvent, RunJob, WorkerFrame
 from ligserve.server.errors import ServeError, to_failure
@@ -41,6 +41,11 @@ class JobChannel:
         """Send an event, unless the job has ended."""
         if not self._ended:
             self._send(WorkerFrame(event=JobEvent(job_id=self._run.job_id, event=event)))
+
+    def tell_all(self, events: Iterable[pb.StreamExplainResponse]) -> None:
+        """Send events one after the other."""
+        for event in events:
+            self.tell(event)
 
     def tell_progress(self, progress: Callable[[], pb.Progress]) -> None:
         """Send a sign of life, unless the last one was a moment ago."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ligserve.internal.v1.frames_pb2 import RunJob
 from ligserve.server.errors import DeadlineExceededError
+from ligserve.server.large_messages import closing, opening
 from ligserve.server.workers import events
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.forward import end_logits, in_batches, in_halves, predicted_logits
@@ -78,7 +79,7 @@ class NoisyJob:
     def part_predicted(self) -> None:
         """The header, before the first gradient."""
         header = events.header(self._run.request_id, self._plan, [self._image])
-        self._channel.tell(pb.StreamExplainResponse(header=header))
+        self._channel.tell_all(opening(header))
 
     def part_moved(self) -> None:
         """A sign of life."""
@@ -204,7 +205,7 @@ class NoisyJob:
             self._worker,
             time.monotonic() - self._received,
         )
-        self._channel.tell(pb.StreamExplainResponse(summary=summary))
+        self._channel.tell_all(closing(summary))
         self._channel.end()
 
     def _tell_estimates(self, *, final: bool) -> None:

@@ -51,15 +51,13 @@ def _header(
     tokens: service_pb.Tokens, labels: Sequence[tuple[str, float]], ignored: Collection[int]
 ) -> service_pb.Header:
     names = sorted({"O", *(label for label, _ in labels)})
-    header = service_pb.Header(model="ner", windows=[service_pb.Window(tokens=tokens)])
+    header = service_pb.Header(model="ner", labels=names, windows=[service_pb.Window(tokens=tokens)])
+    predictions = header.windows[0].token_predictions
     for place, (label, probability) in enumerate(labels):
         index = names.index(label)
-        header.token_predictions.add(
-            labels=names,
-            probabilities=[probability if i == index else 0.0 for i in range(len(names))],
-            predicted_index=index,
-            predicted_label=label,
-        )
+        predictions.predicted.append(index)
+        predictions.probabilities.extend(probability if i == index else 0.0 for i in range(len(names)))
+        predictions.logits.extend([0.0] * len(names))
         if place not in ignored:
             header.targets.add(class_index=index, class_label=label, token=place)
     return header

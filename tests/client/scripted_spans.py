@@ -48,9 +48,10 @@ def label_messages(
     task = request.token_classification
     tokens = tokens_of(task.text)
     header = _header(request, tokens)
+    header.labels.extend(TAGS)
     for place, text in enumerate(tokens.texts):
         label = NAMES.get(text.removeprefix("Ġ").rstrip(".,"), "O")
-        header.token_predictions.append(_prediction(label))
+        _predict(header.windows[0].token_predictions, label)
         if place not in task.ignored_indexes and label not in task.ignored_labels:
             header.targets.add(
                 class_index=TAGS.index(label),
@@ -61,15 +62,11 @@ def label_messages(
     return streamed(header, warnings)
 
 
-def _prediction(label: str) -> service_pb.Prediction:
+def _predict(predictions: service_pb.TokenPredictions, label: str) -> None:
     rest = (1 - TAG_PROBABILITY) / (len(TAGS) - 1)
-    return service_pb.Prediction(
-        labels=TAGS,
-        probabilities=[TAG_PROBABILITY if tag == label else rest for tag in TAGS],
-        logits=[0.0] * len(TAGS),
-        predicted_index=TAGS.index(label),
-        predicted_label=label,
-    )
+    predictions.predicted.append(TAGS.index(label))
+    predictions.probabilities.extend(TAG_PROBABILITY if tag == label else rest for tag in TAGS)
+    predictions.logits.extend([0.0] * len(TAGS))
 
 
 def _header(request: service_pb.ExplainRequest, tokens: service_pb.Tokens) -> service_pb.Header:

@@ -175,6 +175,13 @@ def test_labels_of_other_tokens_than_the_header_s_are_refused() -> None:
     with pytest.raises(MalformedAnswerError, match="about a token that is not in the header"):
         fold_answer(answer, (TEXT,))
     answer.header.targets[0].token = 0
-    del answer.header.token_predictions[0]
+    predictions = answer.header.windows[0].token_predictions
+    del predictions.predicted[0]
+    with pytest.raises(MalformedAnswerError, match="45 logits came for 8 tokens and 5 labels"):
+        fold_answer(answer, (TEXT,))
+    del predictions.probabilities[:5], predictions.logits[:5]
     with pytest.raises(MalformedAnswerError, match="8 predictions came for 9 tokens"):
+        fold_answer(answer, (TEXT,))
+    predictions.predicted[0] = 5
+    with pytest.raises(MalformedAnswerError, match="label 5 is predicted, but there are 5"):
         fold_answer(answer, (TEXT,))

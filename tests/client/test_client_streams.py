@@ -16,6 +16,7 @@ from ligserve.client import (
     TruncatedStreamError,
 )
 from ligserve.client.folding import StreamFolder
+from ligserve.server import large_messages
 from ligserve.v1 import explanation_service_pb2 as service_pb
 from tests.client.scripted_answer import scripted_messages
 from tests.client.scripted_server import Script, running
@@ -92,7 +93,24 @@ def too_many_scores(messages: Messages) -> Messages:
     return messages
 
 
+def more_of_a_whole_header(messages: Messages) -> Messages:
+    return [*messages[:2], service_pb.StreamExplainResponse(more_header=service_pb.Header()), *messages[2:]]
+
+
+def rest_of_the_header_missing(messages: Messages) -> Messages:
+    messages[1].header.continued = True
+    return messages
+
+
+def a_window_missing(messages: Messages) -> Messages:
+    messages[1].header.window_count = 2
+    return messages
+
+
 DAMAGES = [
+    more_of_a_whole_header,
+    rest_of_the_header_missing,
+    a_window_missing,
     without_a_chunk,
     without_final,
     repeated_header,
@@ -114,6 +132,24 @@ async def test_a_damaged_stream_is_refused(
     async with client.stream("m", TASK) as stream:
         with pytest.raises(MalformedAnswerError):
             await stream.result()
+
+
+def test_a_header_and_a_summary_in_parts_are_the_same_as_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large_messages, "PIECE_BYTES", 40)
+    monkeypatch.setattr(large_messages, "MESSAGE_BYTES", 80)
+    first, header, *others, summary = whole()
+    opening = list(large_messages.opening(header.header))
+    closing = list(large_messages.closing(summary.summary))
+    assert len(opening) > 3
+    folder, plain = StreamFolder(TASK.texts), StreamFolder(TASK.texts)
+    events = [folder.feed(message) for message in [first, *opening, *others, *closing]]
+    for message in [first, header, *others, summary]:
+        plain.feed(message)
+    assert folder.result() == plain.result()
+    assert [type(event) for event in events[1 : 1 + len(opening)]] == [
+        *[type(None)] * (len(opening) - 1),
+        HeaderEvent,
+    ]
 
 
 def test_events_of_a_newer_server_are_passed_over() -> None:

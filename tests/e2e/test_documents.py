@@ -178,7 +178,11 @@ def test_the_largest_window_alone_is_explained(client: Client) -> None:
     window = explanation.windows[target.target.window or 0]
     assert target.target.runner_up_gap is not None
     assert sum(window.scores[0]) == pytest.approx(target.score_sum)
-    assert [bool(each.scores[0]) for each in explanation.windows].count(True) == 1
+    assert [each.index for each in explanation.windows if each.targets] == [window.index]
+    tokens = explanation.tokens_of()
+    assert len(target.scores) == len(tokens) == len(window.scores[0])
+    content = [token for token in tokens if not token.special]
+    assert (content[0].start, content[-1].end) == (window.start, window.end)
     prediction = explanation.prediction
     assert prediction is not None
     assert prediction.probabilities[2] == pytest.approx(target.f_input, abs=1e-6)

@@ -149,20 +149,22 @@ def test_the_targets_are_the_tokens_that_are_not_special(bert: TextModel, engine
     (window,) = header.windows
     special = list(window.tokens.special)
     assert [target.token for target in header.targets] == [n for n, flag in enumerate(special) if not flag]
-    assert len(header.token_predictions) == len(special)
+    assert len(window.token_predictions.predicted) == len(special)
+    assert not window.HasField("path_predictions")
     for target in header.targets:
-        assert target.class_label == header.token_predictions[target.token].predicted_label
-        assert not target.HasField("path_prediction")
+        assert target.class_index == window.token_predictions.predicted[target.token]
+        assert target.class_label == header.labels[target.class_index]
 
 
 def test_ignored_tokens_and_labels_get_no_backward_pass(
     bert: TextModel, backward_passes: BackwardPasses, engine: Engine
 ) -> None:
-    label = events_of(plan_of(bert), engine)[0].header.token_predictions[1].predicted_label
+    every = events_of(plan_of(bert), engine)[0].header
+    label = every.labels[every.windows[0].token_predictions.predicted[1]]
     backward_passes.count = 0
     events = events_of(plan_of(bert, ignored_indexes=[2, 3, 3], ignored_labels=[label]), engine)
     header, summary = events[0].header, events[-1].summary
-    assert 0 < len(header.targets) < len(header.token_predictions) - 4
+    assert 0 < len(header.targets) < len(every.targets) - 2
     assert {1, 2, 3}.isdisjoint({target.token for target in header.targets})
     assert label not in {target.class_label for target in header.targets}
     assert backward_passes.count == len(header.targets) * summary.cost.batches
@@ -177,7 +179,8 @@ def test_nothing_left_is_an_answer_without_a_gradient(
     assert not header.targets
     assert not summary.targets
     assert [warning.code for warning in header.warnings] == ["NOTHING_TO_EXPLAIN"]
-    assert len(header.token_predictions) == len(header.windows[0].tokens.ids)
+    (window,) = header.windows
+    assert len(window.token_predictions.predicted) == len(window.tokens.ids)
     assert (summary.cost.points, summary.cost.rows, summary.cost.batches) == (0, 1, 0)
     assert not backward_passes.count
 

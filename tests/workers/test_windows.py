@@ -19,7 +19,7 @@ from ligserve.server.workers.explainers.text_input import SourceText
 from ligserve.server.workers.explainers.window_input import WindowReader
 from ligserve.server.workers.explainers.windows import default_stride, window_spans
 from ligserve.server.workers.models.loaded import TextModel
-from ligserve.v1.explanation_service_pb2 import Tokens, Window
+from ligserve.v1.explanation_service_pb2 import Header, Tokens, Window
 from tests.workers.conftest import LoadZoo
 from tests.zoo.corpus import SENTENCES
 
@@ -56,7 +56,9 @@ def test_windows_cover_every_token_as_declared(layout: tuple[int, int, int, list
 def test_a_client_puts_windows_together_again(layout: tuple[int, int, int, list[int]]) -> None:
     length, capacity, stride, starts = layout
     spans = window_spans(length, capacity, stride, np.array(starts))
-    document = ClientDocument.from_proto([window_of(number, *span) for number, span in enumerate(spans)])
+    document = ClientDocument.from_proto(
+        Header(windows=[window_of(number, *span) for number, span in enumerate(spans)])
+    )
     assert [token.start for token in document.tokens] == [0, *range(length), 0]
     for number, (start, end) in enumerate(spans):
         assert list(document.places(number)) == [0, *range(start + 1, end + 1), length + 1]

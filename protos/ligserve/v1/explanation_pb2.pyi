@@ -402,8 +402,10 @@ Global___QuestionAnswering: _TypeAlias = QuestionAnswering  # noqa: Y015
 class TokenClassification(_message.Message):
     """Explains the label that a token classifier (named entities, say) gives to each token. Each explained
     token is a target of its own, addressed by its position, and all share their forward passes. Special
-    tokens ([CLS], [SEP]) are targets in the LIBRARY convention alone. Where nothing is left to explain, the
-    answer holds the tokens' predictions, no target, and the warning NOTHING_TO_EXPLAIN.
+    tokens ([CLS], [SEP]) are targets in the LIBRARY convention alone. Of a long text every token is predicted
+    and explained in one window, the one where it has most context (Window.token_predictions), and windows are
+    not aggregated. Where nothing is left to explain, the answer holds the tokens' predictions, no target,
+    and the warning NOTHING_TO_EXPLAIN.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -415,8 +417,9 @@ class TokenClassification(_message.Message):
     """The text, not empty."""
     @_builtins.property
     def ignored_indexes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Positions of tokens that are not explained, from 0, special tokens counted; each below the text's
-        number of tokens. 0 to 100000. Default: none.
+        """Positions of tokens that are not explained, from 0, special tokens counted (of a long text once at its
+        start and once at its end, as Target.token); each below the text's number of tokens. 0 to 100000.
+        Default: none.
         """
 
     @_builtins.property

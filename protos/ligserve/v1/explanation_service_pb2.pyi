@@ -257,7 +257,8 @@ class StreamExplainResponse(_message.Message):
     ESTIMATE_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
-    MORE_WINDOWS_FIELD_NUMBER: _builtins.int
+    MORE_HEADER_FIELD_NUMBER: _builtins.int
+    MORE_TARGETS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def header(self) -> Global___Header:
         """Once, first (only progress may precede it): what is known before any gradient."""
@@ -275,8 +276,14 @@ class StreamExplainResponse(_message.Message):
         """Once, last."""
 
     @_builtins.property
-    def more_windows(self) -> Global___MoreWindows:
-        """Right after the header, as often as needed: windows for which it had no room."""
+    def more_header(self) -> Global___Header:
+        """Right after the header, while it is continued: fields for which it had no room, see
+        Header.continued.
+        """
+
+    @_builtins.property
+    def more_targets(self) -> Global___TargetSummaries:
+        """Right before the summary, as often as needed: targets for which it has no room."""
 
     def __init__(
         self,
@@ -285,13 +292,14 @@ class StreamExplainResponse(_message.Message):
         estimate: Global___Estimate | None = ...,
         progress: Global___Progress | None = ...,
         summary: Global___Summary | None = ...,
-        more_windows: Global___MoreWindows | None = ...,
+        more_header: Global___Header | None = ...,
+        more_targets: Global___TargetSummaries | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["estimate", b"estimate", "event", b"event", "header", b"header", "more_windows", b"more_windows", "progress", b"progress", "summary", b"summary"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["estimate", b"estimate", "event", b"event", "header", b"header", "more_header", b"more_header", "more_targets", b"more_targets", "progress", b"progress", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimate", b"estimate", "event", b"event", "header", b"header", "more_windows", b"more_windows", "progress", b"progress", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimate", b"estimate", "event", b"event", "header", b"header", "more_header", b"more_header", "more_targets", b"more_targets", "progress", b"progress", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["header", "estimate", "progress", "summary", "more_windows"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["header", "estimate", "progress", "summary", "more_header", "more_targets"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -311,12 +319,13 @@ class Header(_message.Message):
     WINDOWS_FIELD_NUMBER: _builtins.int
     TARGETS_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
-    TOKEN_PREDICTIONS_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
     IMAGE_SHAPE_FIELD_NUMBER: _builtins.int
     WINDOW_COUNT_FIELD_NUMBER: _builtins.int
     TRUNCATED_TOKENS_FIELD_NUMBER: _builtins.int
     PIXEL_VALUES_FIELD_NUMBER: _builtins.int
+    CONTINUED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Identifier of this request, from the caller's x-request-id metadata or made by the server."""
     model: _builtins.str
@@ -326,21 +335,26 @@ class Header(_message.Message):
     convention: _explanation_pb2.Convention.ValueType
     """Whose habits this answer follows."""
     window_count: _builtins.int
-    """How many windows there are, with those of more_windows. Unary answers hold all of them here."""
+    """How many windows there are."""
     truncated_tokens: _builtins.int
     """How many tokens were cut off the end of the text, where that was asked for."""
+    continued: _builtins.bool
+    """Whether more_header comes next. Its repeated fields, and those of the messages in it, are to be
+    appended to what came before, as protobuf merges messages (mergeFrom, proto.Merge); a window with the
+    index of the window before goes on with that one, and is appended to it in the same way. The last one
+    is not continued. Unary answers hold everything in one header.
+    """
     @_builtins.property
     def prediction(self) -> Global___Prediction:
         """The model's output for the input, before any target is chosen. Of a long text it is the document's:
         probabilities and logits are each the aggregate of the windows', and the label is predicted by
-        the probabilities.
+        the probabilities. Unset in token classification and question answering.
         """
 
     @_builtins.property
     def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Window]:
         """The pieces of the input, each with its tokens; one unless the input was long. In zero-shot
-        classification one for each label: the text with that label's hypothesis. Of a very long text the
-        first ones; the others follow in more_windows.
+        classification one for each label: the text with that label's hypothesis.
         """
 
     @_builtins.property
@@ -352,9 +366,9 @@ class Header(_message.Message):
         """What the caller ought to know."""
 
     @_builtins.property
-    def token_predictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Prediction]:
-        """For token classification: the output for each token of the first window (special and ignored ones
-        too), in place of prediction.
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For token classification: the labels, in the model's order, that the windows' token_predictions
+        give numbers for.
         """
 
     @_builtins.property
@@ -382,44 +396,21 @@ class Header(_message.Message):
         windows: _abc.Iterable[Global___Window] | None = ...,
         targets: _abc.Iterable[Global___Target] | None = ...,
         warnings: _abc.Iterable[Global___Warning] | None = ...,
-        token_predictions: _abc.Iterable[Global___Prediction] | None = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
         answer: Global___Answer | None = ...,
         image_shape: Global___ImageShape | None = ...,
         window_count: _builtins.int = ...,
         truncated_tokens: _builtins.int = ...,
         pixel_values: _abc.Iterable[_builtins.float] | None = ...,
+        continued: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "image_shape", b"image_shape", "prediction", b"prediction"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "convention", b"convention", "image_shape", b"image_shape", "model", b"model", "pixel_values", b"pixel_values", "prediction", b"prediction", "request_id", b"request_id", "revision", b"revision", "targets", b"targets", "token_predictions", b"token_predictions", "truncated_tokens", b"truncated_tokens", "warnings", b"warnings", "window_count", b"window_count", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "continued", b"continued", "convention", b"convention", "image_shape", b"image_shape", "labels", b"labels", "model", b"model", "pixel_values", b"pixel_values", "prediction", b"prediction", "request_id", b"request_id", "revision", b"revision", "targets", b"targets", "truncated_tokens", b"truncated_tokens", "warnings", b"warnings", "window_count", b"window_count", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Header: _TypeAlias = Header  # noqa: Y015
-
-@_typing.final
-class MoreWindows(_message.Message):
-    """Windows of a long text for which the header had no room."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    WINDOWS_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Window]:
-        """The windows that follow, in order."""
-
-    def __init__(
-        self,
-        *,
-        windows: _abc.Iterable[Global___Window] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["windows", b"windows"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___MoreWindows: _TypeAlias = MoreWindows  # noqa: Y015
 
 @_typing.final
 class Answer(_message.Message):
@@ -566,6 +557,46 @@ class Prediction(_message.Message):
 Global___Prediction: _TypeAlias = Prediction  # noqa: Y015
 
 @_typing.final
+class TokenPredictions(_message.Message):
+    """A token classifier's output for consecutive tokens of a window, as columns of numbers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_TOKEN_FIELD_NUMBER: _builtins.int
+    PREDICTED_FIELD_NUMBER: _builtins.int
+    PROBABILITIES_FIELD_NUMBER: _builtins.int
+    LOGITS_FIELD_NUMBER: _builtins.int
+    first_token: _builtins.int
+    """Position in the window of the first of these tokens."""
+    @_builtins.property
+    def predicted(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """For each token the position of its predicted label in the header's labels."""
+
+    @_builtins.property
+    def probabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Probability of each label, 0 to 1: of all labels for the first token, then for the next one, and so on."""
+
+    @_builtins.property
+    def logits(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Logit of each label, in the same order."""
+
+    def __init__(
+        self,
+        *,
+        first_token: _builtins.int = ...,
+        predicted: _abc.Iterable[_builtins.int] | None = ...,
+        probabilities: _abc.Iterable[_builtins.float] | None = ...,
+        logits: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_token", b"first_token", "logits", b"logits", "predicted", b"predicted", "probabilities", b"probabilities"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenPredictions: _TypeAlias = TokenPredictions  # noqa: Y015
+
+@_typing.final
 class Window(_message.Message):
     """A piece of the input that fits the model."""
 
@@ -577,6 +608,8 @@ class Window(_message.Message):
     SHARE_FIELD_NUMBER: _builtins.int
     FIRST_TOKEN_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
+    TOKEN_PREDICTIONS_FIELD_NUMBER: _builtins.int
+    PATH_PREDICTIONS_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Position of the window, from 0."""
     hypothesis: _builtins.str
@@ -585,8 +618,8 @@ class Window(_message.Message):
     """
     share: _builtins.float
     """For a long text: the window's share in the document's output; the scores of its estimates are
-    multiplied by it. The shares of a mean add up to 1; of the largest window each is 1. Unset: the input
-    was not long.
+    multiplied by it. The shares of a mean add up to 1; where each target is about one window (the largest
+    one, or in token classification) each is 1. Unset: the input was not long.
     """
     first_token: _builtins.int
     """For a long text: position in the document of the window's first token that is not special, from 0;
@@ -598,8 +631,23 @@ class Window(_message.Message):
 
     @_builtins.property
     def changes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """For a long text, one for each target of the header: the window's share times (f(input) - f(baseline)),
-        which the scores of the window add up to; 0 for a target that is not about this window.
+        """For a long text, one for each target that is about this window, in the targets' order: the window's
+        share times (f(input) - f(baseline)), which the scores of the window add up to.
+        """
+
+    @_builtins.property
+    def token_predictions(self) -> Global___TokenPredictions:
+        """For token classification: the output for each token (special and ignored ones too). Of a long text for
+        those tokens that are explained in this window: each token of the text in the window where the fewer of
+        the tokens before it and after it are most, of several in the first; special tokens in the first
+        window at the text's start, and in the last window at its end.
+        """
+
+    @_builtins.property
+    def path_predictions(self) -> Global___TokenPredictions:
+        """For token classification in the LIBRARY convention, where the path gives the model other positions
+        than the prediction does: the output for the same tokens at the path's end, whose labels
+        transformers-interpret shows. Unset: it is that of token_predictions.
         """
 
     def __init__(
@@ -611,10 +659,12 @@ class Window(_message.Message):
         share: _builtins.float | None = ...,
         first_token: _builtins.int = ...,
         changes: _abc.Iterable[_builtins.float] | None = ...,
+        token_predictions: Global___TokenPredictions | None = ...,
+        path_predictions: Global___TokenPredictions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_hypothesis", b"_hypothesis", "_share", b"_share", "hypothesis", b"hypothesis", "share", b"share", "tokens", b"tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_hypothesis", b"_hypothesis", "_share", b"_share", "hypothesis", b"hypothesis", "path_predictions", b"path_predictions", "share", b"share", "token_predictions", b"token_predictions", "tokens", b"tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_hypothesis", b"_hypothesis", "_share", b"_share", "changes", b"changes", "first_token", b"first_token", "hypothesis", b"hypothesis", "index", b"index", "share", b"share", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_hypothesis", b"_hypothesis", "_share", b"_share", "changes", b"changes", "first_token", b"first_token", "hypothesis", b"hypothesis", "index", b"index", "path_predictions", b"path_predictions", "share", b"share", "token_predictions", b"token_predictions", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__hypothesis: _TypeAlias = _typing.Literal["hypothesis"]  # noqa: Y015
     _WhichOneofArgType__hypothesis: _TypeAlias = _typing.Literal["_hypothesis", b"_hypothesis"]  # noqa: Y015
@@ -701,7 +751,6 @@ class Target(_message.Message):
     ANSWER_END_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
-    PATH_PREDICTION_FIELD_NUMBER: _builtins.int
     RUNNER_UP_GAP_FIELD_NUMBER: _builtins.int
     class_index: _builtins.int
     """Position of the class that is explained."""
@@ -716,22 +765,18 @@ class Target(_message.Message):
     answer_end: Global___AnswerEnd.ValueType
     """Which end of an answer, for question answering."""
     token: _builtins.int
-    """Position of the token whose label is explained, for token classification."""
+    """Position of the token whose label is explained, for token classification, from 0, special tokens
+    counted. Of a long text it is the position in the whole text's row, which has special tokens once at
+    its start and once at its end: position in the target's window plus that window's first_token.
+    """
     window: _builtins.int
     """The only window that this target is about, for zero-shot classification with labels that are
-    judged by themselves and for the largest window of a long text (AGGREGATE_MAX). Unset: it is about
-    every window, as where labels compete; a token of the text contributes the sum of its scores in the
-    windows then.
+    judged by themselves, and of a long text for its largest window (AGGREGATE_MAX) and for token
+    classification. Unset: it is about every window, as where labels compete; a token of the text
+    contributes the sum of its scores in the windows then.
     """
     runner_up_gap: _builtins.float
     """For AGGREGATE_MAX: by how much the output of the next largest window is less, same units."""
-    @_builtins.property
-    def path_prediction(self) -> Global___Prediction:
-        """For token classification in the LIBRARY convention, where the path gives the model other positions
-        than the prediction does: the output for this token at the path's end, whose label
-        transformers-interpret shows. Unset: it is the one in token_predictions.
-        """
-
     def __init__(
         self,
         *,
@@ -743,12 +788,11 @@ class Target(_message.Message):
         answer_end: Global___AnswerEnd.ValueType = ...,
         token: _builtins.int | None = ...,
         window: _builtins.int | None = ...,
-        path_prediction: Global___Prediction | None = ...,
         runner_up_gap: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_runner_up_gap", b"_runner_up_gap", "_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "path_prediction", b"path_prediction", "runner_up_gap", b"runner_up_gap", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_runner_up_gap", b"_runner_up_gap", "_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "runner_up_gap", b"runner_up_gap", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_runner_up_gap", b"_runner_up_gap", "_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "answer_end", b"answer_end", "class_index", b"class_index", "class_label", b"class_label", "output_space", b"output_space", "path_prediction", b"path_prediction", "runner_up_gap", b"runner_up_gap", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_runner_up_gap", b"_runner_up_gap", "_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "answer_end", b"answer_end", "class_index", b"class_index", "class_label", b"class_label", "output_space", b"output_space", "runner_up_gap", b"runner_up_gap", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__runner_up_gap: _TypeAlias = _typing.Literal["runner_up_gap"]  # noqa: Y015
     _WhichOneofArgType__runner_up_gap: _TypeAlias = _typing.Literal["_runner_up_gap", b"_runner_up_gap"]  # noqa: Y015
@@ -896,7 +940,8 @@ class Progress(_message.Message):
     @_builtins.property
     def unexplained(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """For a long text, one for each target of the header: how much of f(input) - f(baseline) is in windows
-        whose scores are not final yet. Empty before the header.
+        whose scores are not final yet. Empty before the header, and for more than 1000 targets, where the
+        windows' changes say as much.
         """
 
     def __init__(
@@ -951,7 +996,7 @@ class Summary(_message.Message):
     WARNINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___TargetSummary]:
-        """One per target of the header, in its order."""
+        """One per target of the header, in its order, but for those that came in more_targets before."""
 
     @_builtins.property
     def cost(self) -> Global___Cost:
@@ -985,6 +1030,30 @@ class Summary(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Summary: _TypeAlias = Summary  # noqa: Y015
+
+@_typing.final
+class TargetSummaries(_message.Message):
+    """Targets for which the summary has no room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGETS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___TargetSummary]:
+        """The targets, in the header's order."""
+
+    def __init__(
+        self,
+        *,
+        targets: _abc.Iterable[Global___TargetSummary] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["targets", b"targets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TargetSummaries: _TypeAlias = TargetSummaries  # noqa: Y015
 
 @_typing.final
 class TargetSummary(_message.Message):

@@ -61,12 +61,12 @@ class ExplanationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamExplain(self, request, context):
-        """Answers as the explanation comes into being: one header (and the rest of the windows of a very
-        long text), estimates and progress, one summary. The windows of a long text are worked on by how much
-        there is to explain in them, most first; the final estimate of a window is not touched again.
-        The last estimates equal Explain's answer, up to float rounding where other requests share the
-        batches. A stream without a summary was cut short. Field paths in errors start at ExplainRequest
-        for both methods; those of StreamOptions start with "stream.".
+        """Answers as the explanation comes into being: one header (and what it had no room for), estimates and
+        progress, one summary. The windows of a long text are worked on by how much there is to explain in them,
+        most first; the final estimate of a window is not touched again. The last estimates equal Explain's
+        answer, up to float rounding where other requests share the batches. Every message is below 256 KiB.
+        A stream without a summary was cut short. Field paths in errors start at ExplainRequest for both
+        methods; those of StreamOptions start with "stream.".
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

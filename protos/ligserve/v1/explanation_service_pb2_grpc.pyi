@@ -39,12 +39,12 @@ class ExplanationServiceStub:
     score: 1.2 MB a target for 3 x 224 x 224 scores.
     """
     StreamExplain: _grpc.UnaryStreamMultiCallable[_explanation_service_pb2.StreamExplainRequest, _explanation_service_pb2.StreamExplainResponse]
-    """Answers as the explanation comes into being: one header (and the rest of the windows of a very
-    long text), estimates and progress, one summary. The windows of a long text are worked on by how much
-    there is to explain in them, most first; the final estimate of a window is not touched again.
-    The last estimates equal Explain's answer, up to float rounding where other requests share the
-    batches. A stream without a summary was cut short. Field paths in errors start at ExplainRequest
-    for both methods; those of StreamOptions start with "stream.".
+    """Answers as the explanation comes into being: one header (and what it had no room for), estimates and
+    progress, one summary. The windows of a long text are worked on by how much there is to explain in them,
+    most first; the final estimate of a window is not touched again. The last estimates equal Explain's
+    answer, up to float rounding where other requests share the batches. Every message is below 256 KiB.
+    A stream without a summary was cut short. Field paths in errors start at ExplainRequest for both
+    methods; those of StreamOptions start with "stream.".
     """
 
 @_typing.type_check_only
@@ -58,12 +58,12 @@ class ExplanationServiceAsyncStub(ExplanationServiceStub):
     score: 1.2 MB a target for 3 x 224 x 224 scores.
     """
     StreamExplain: _aio.UnaryStreamMultiCallable[_explanation_service_pb2.StreamExplainRequest, _explanation_service_pb2.StreamExplainResponse]  # type: ignore[assignment]
-    """Answers as the explanation comes into being: one header (and the rest of the windows of a very
-    long text), estimates and progress, one summary. The windows of a long text are worked on by how much
-    there is to explain in them, most first; the final estimate of a window is not touched again.
-    The last estimates equal Explain's answer, up to float rounding where other requests share the
-    batches. A stream without a summary was cut short. Field paths in errors start at ExplainRequest
-    for both methods; those of StreamOptions start with "stream.".
+    """Answers as the explanation comes into being: one header (and what it had no room for), estimates and
+    progress, one summary. The windows of a long text are worked on by how much there is to explain in them,
+    most first; the final estimate of a window is not touched again. The last estimates equal Explain's
+    answer, up to float rounding where other requests share the batches. Every message is below 256 KiB.
+    A stream without a summary was cut short. Field paths in errors start at ExplainRequest for both
+    methods; those of StreamOptions start with "stream.".
     """
 
 class ExplanationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -86,12 +86,12 @@ class ExplanationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _explanation_service_pb2.StreamExplainRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_explanation_service_pb2.StreamExplainResponse], _abc.AsyncIterator[_explanation_service_pb2.StreamExplainResponse]]:
-        """Answers as the explanation comes into being: one header (and the rest of the windows of a very
-        long text), estimates and progress, one summary. The windows of a long text are worked on by how much
-        there is to explain in them, most first; the final estimate of a window is not touched again.
-        The last estimates equal Explain's answer, up to float rounding where other requests share the
-        batches. A stream without a summary was cut short. Field paths in errors start at ExplainRequest
-        for both methods; those of StreamOptions start with "stream.".
+        """Answers as the explanation comes into being: one header (and what it had no room for), estimates and
+        progress, one summary. The windows of a long text are worked on by how much there is to explain in them,
+        most first; the final estimate of a window is not touched again. The last estimates equal Explain's
+        answer, up to float rounding where other requests share the batches. Every message is below 256 KiB.
+        A stream without a summary was cut short. Field paths in errors start at ExplainRequest for both
+        methods; those of StreamOptions start with "stream.".
         """
 
 def add_ExplanationServiceServicer_to_server(servicer: ExplanationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,4 +1,4 @@
-"""From the windows of a document to its output, and how much of it there is to explain in each window."""
+"""From the outputs of a document's windows to its own."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ligserve.server.workers.explainers.document_outcome import DocumentOutcome
 from ligserve.server.workers.explainers.plan import DocumentPlan, Explained
 from ligserve.server.workers.quadrature.rule import Floats
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
@@ -32,44 +33,6 @@ class WindowLogits:
     ends: Tensor
 
 
-@dataclass(frozen=True)
-class DocumentOutcome:
-    """What is known of a document before any gradient, for W windows and K targets.
-
-    Attributes:
-        prediction: the document's output.
-        explained: the K targets.
-        shares: (W,), each window's share in the document.
-        about: (W, K), whether a target is about a window.
-        f_input: (W, K), the targets' values for the windows, without share.
-        f_baseline: (W, K), their values for the windows' baselines.
-    """
-
-    prediction: explanation_service_pb2.Prediction
-    explained: Sequence[Explained]
-    shares: Floats
-    about: NDArray[np.bool_]
-    f_input: Floats
-    f_baseline: Floats
-
-    @property
-    def changes(self) -> Floats:
-        """(W, K): what there is to explain in each window: share x (f(input) - f(baseline))."""
-        change: Floats = self.shares[:, None] * (self.f_input - self.f_baseline)
-        return np.where(self.about, change, 0.0)
-
-    def warnings(self) -> list[explanation_service_pb2.Warning]:
-        """One for each target whose largest window is larger by next to nothing."""
-        gaps = [each.target.runner_up_gap for each in self.explained if each.target.HasField("runner_up_gap")]
-        near = [
-            f"{each.about}: the next largest window's output is only {gap:.2g} less, so another window may "
-            "say as much"
-            for each, gap, change in zip(self.explained, gaps, self.changes.sum(axis=0), strict=False)
-            if gap < NEAR_TIE * abs(change)
-        ]
-        return [explanation_service_pb2.Warning(code="WINDOWS_NEARLY_TIED", message=each) for each in near]
-
-
 def document_outcome(plan: DocumentPlan, logits: WindowLogits) -> DocumentOutcome:
     """The document's output and targets."""
     counts = np.array(plan.token_counts, dtype=np.float64)
@@ -82,14 +45,30 @@ def document_outcome(plan: DocumentPlan, logits: WindowLogits) -> DocumentOutcom
     about = np.ones(f_input.shape, dtype=np.bool_)
     if plan.aggregate == MAX:
         explained, about = _of_largest(explained, f_input)
-    return DocumentOutcome(
-        prediction=plan.targets.prediction(fold(logits.inputs), chances, predicted),
+    outcome = DocumentOutcome(
+        header=explanation_service_pb2.Header(
+            prediction=plan.targets.prediction(fold(logits.inputs), chances, predicted)
+        ),
         explained=explained,
         shares=shares,
-        about=about,
-        f_input=f_input,
-        f_baseline=f_baseline,
+        targets=np.nonzero(about)[1],
+        first_pairs=np.concatenate(([0], about.sum(axis=1).cumsum())),
+        f_input=f_input[about],
+        f_baseline=f_baseline[about],
     )
+    outcome.header.warnings.extend(_warnings(outcome))
+    return outcome
+
+
+def _warnings(outcome: DocumentOutcome) -> list[explanation_service_pb2.Warning]:
+    """One for each target whose largest window is larger by next to nothing."""
+    near = [
+        f"{each.about}: the next largest window's output is only {each.target.runner_up_gap:.2g} less, so "
+        "another window may say as much"
+        for each, size in zip(outcome.explained, outcome.sizes, strict=True)
+        if each.target.HasField("runner_up_gap") and each.target.runner_up_gap < NEAR_TIE * size
+    ]
+    return [explanation_service_pb2.Warning(code="WINDOWS_NEARLY_TIED", message=each) for each in near]
 
 
 def _values(explained: Sequence[Explained], logits: Tensor) -> Floats:

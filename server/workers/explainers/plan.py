@@ -125,7 +125,7 @@ class Plan:
         convention: whose habits are followed.
         paths: the paths, one or more; those of a long text are made when they are asked for.
         outcome: from the logits of each path's input, (C,) or (T, C), to the header's fields that they
-            decide: prediction, token_predictions or answer.
+            decide: prediction, answer, or labels and the windows' token_predictions.
         warnings: what is known to be odd before the work starts.
         document: where the paths are the windows of a long text, how they belong together. Its windows'
             outputs are aggregated; `outcome` is not asked.

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ligserve.server.errors import FieldViolation, InvalidArgumentError
 from ligserve.server.workers.engine.outputs import ClassOutput, TokenOutput, probabilities
-from ligserve.server.workers.explainers.classes import class_index, prediction_of
+from ligserve.server.workers.explainers.classes import class_index
 from ligserve.server.workers.explainers.plan import Explained
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
 
@@ -61,17 +61,15 @@ class TokenTargets:
 
     def explained(self, logits: Tensor) -> list[Explained]:
         """What is explained, now that the model's output for the input, (T, C), is known."""
-        explained = [self._of_token(position, index) for position, index in self._chosen(logits)]
-        if self._path_end is not None and explained:
-            shown = self._predictions(self._path_end())
-            for each in explained:
-                each.target.path_prediction.CopyFrom(shown[each.target.token])
-        return explained
+        return [self._of_token(position, index) for position, index in self._chosen(logits)]
 
     def outcome(self, logits: Sequence[Tensor]) -> explanation_service_pb2.Header:
         """The output for each token, from the (T, C) logits of the only path."""
         (of_tokens,) = logits
-        header = explanation_service_pb2.Header(token_predictions=self._predictions(of_tokens))
+        header = explanation_service_pb2.Header(labels=self._labels)
+        window = header.windows.add(token_predictions=token_predictions(of_tokens))
+        if self._path_end is not None and self._chosen(of_tokens):
+            window.path_predictions.CopyFrom(token_predictions(self._path_end()))
         if not self._chosen(of_tokens):
             message = f"each of the {len(of_tokens)} tokens is special, or it or its label is ignored"
             header.warnings.add(code=NOTHING_TO_EXPLAIN, message=message)
@@ -86,10 +84,6 @@ class TokenTargets:
             if self._labels[predicted[position]] not in self._ignored_labels
         ]
 
-    def _predictions(self, logits: Tensor) -> list[explanation_service_pb2.Prediction]:
-        rows = zip(logits, probabilities(logits), strict=True)
-        return [prediction_of(self._labels, of_token, chances) for of_token, chances in rows]
-
     def _of_token(self, position: int, index: int) -> Explained:
         label = self._labels[index]
         target = explanation_service_pb2.Target(
@@ -97,6 +91,16 @@ class TokenTargets:
         )
         output = TokenOutput(position, ClassOutput(index, None, self._space))
         return Explained(output, target, f"{label} of token {position} '{self._texts[position]}'")
+
+
+def token_predictions(logits: Tensor, first_token: int = 0) -> explanation_service_pb2.TokenPredictions:
+    """The (T, C) logits of consecutive tokens as the header shows them."""
+    return explanation_service_pb2.TokenPredictions(
+        first_token=first_token,
+        predicted=logits.argmax(dim=1).tolist(),
+        probabilities=probabilities(logits).flatten().tolist(),
+        logits=logits.flatten().tolist(),
+    )
 
 
 def _check_indexes(ignored: Sequence[int], length: int, field: str) -> None:
