@@ -7,7 +7,6 @@ from ligserve.server.workers import document_events
 from ligserve.server.workers.document_windows import DocumentWindows
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.explainers import Plan
-from ligserve.server.workers.explainers.aggregates import document_outcome
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job_channel import JobChannel
 from ligserve.server.workers.survey import Survey
@@ -57,7 +56,7 @@ class DocumentJob:
                 yield
                 if not self._channel.open:
                     return
-            outcome = document_outcome(self._document, survey.logits())
+            outcome = self._document.outcome(survey.logits())
             for event in document_events.opening(self._run.request_id, self._plan, outcome):
                 self._channel.tell(event)
                 yield

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ligserve.server.workers.explainers.document_outcome import DocumentOutcome
-from ligserve.server.workers.explainers.plan import DocumentPlan, Explained
+from ligserve.server.workers.explainers.document_outcome import DocumentOutcome, WindowLogits
+from ligserve.server.workers.explainers.plan import Explained
 from ligserve.server.workers.quadrature.rule import Floats
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
 
@@ -18,37 +19,57 @@ MAX = explanation_pb2.LongInput.Window.AGGREGATE_MAX
 NEAR_TIE = 0.05
 
 
+class DocumentTargets(Protocol):
+    """What is asked of a classifier about a whole document."""
+
+    def chances(self, logits: Tensor) -> Tensor:
+        """(B, C) logits to probabilities."""
+        ...
+
+    def prediction(
+        self, logits: Tensor, chances: Tensor, predicted: int
+    ) -> explanation_service_pb2.Prediction:
+        """A prediction as the header shows it, from (C,) logits and probabilities and the class predicted."""
+        ...
+
+    def explained_of(self, predicted: int) -> Sequence[Explained]:
+        """What is explained, now that the predicted class is known."""
+        ...
+
+
 @dataclass(frozen=True)
-class WindowLogits:
-    """Logits of W windows, (W, C) each.
+class Aggregation:
+    """How a classifier's output for a document follows from those for its W windows.
 
     Attributes:
-        inputs: of the windows as the model is deployed.
-        starts: at the starts of their paths.
-        ends: at the ends of their paths.
+        targets: what is asked.
+        aggregate: how the document's output follows from the windows'.
+        token_counts: (W,), each window's tokens, special ones not counted.
     """
 
-    inputs: Tensor
-    starts: Tensor
-    ends: Tensor
+    targets: DocumentTargets
+    aggregate: "explanation_pb2.LongInput.Window.Aggregate.ValueType"
+    token_counts: Sequence[int]
 
 
-def document_outcome(plan: DocumentPlan, logits: WindowLogits) -> DocumentOutcome:
-    """The document's output and targets."""
-    counts = np.array(plan.token_counts, dtype=np.float64)
-    shares = _SHARES[plan.aggregate](counts)
-    fold = _largest if plan.aggregate == MAX else _mean(shares)
-    chances = fold(plan.targets.chances(logits.inputs))
+def document_outcome(asked: Aggregation, logits: WindowLogits) -> DocumentOutcome:
+    """The document's output and targets, from (C,) logits of every window."""
+    inputs, starts, ends = (
+        torch.stack(list(each)).double() for each in (logits.inputs, logits.starts, logits.ends)
+    )
+    counts = np.array(asked.token_counts, dtype=np.float64)
+    shares = _SHARES[asked.aggregate](counts)
+    fold = _largest if asked.aggregate == MAX else _mean(shares)
+    chances = fold(asked.targets.chances(inputs))
     predicted = int(chances.argmax())
-    explained = plan.targets.explained_of(predicted)
-    f_input, f_baseline = (_values(explained, each) for each in (logits.ends, logits.starts))
+    explained = asked.targets.explained_of(predicted)
+    f_input, f_baseline = (_values(explained, each) for each in (ends, starts))
     about = np.ones(f_input.shape, dtype=np.bool_)
-    if plan.aggregate == MAX:
+    if asked.aggregate == MAX:
         explained, about = _of_largest(explained, f_input)
+    prediction = asked.targets.prediction(fold(inputs), chances, predicted)
     outcome = DocumentOutcome(
-        header=explanation_service_pb2.Header(
-            prediction=plan.targets.prediction(fold(logits.inputs), chances, predicted)
-        ),
+        header=explanation_service_pb2.Header(prediction=prediction),
         explained=explained,
         shares=shares,
         targets=np.nonzero(about)[1],

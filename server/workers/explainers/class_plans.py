@@ -6,12 +6,12 @@ from typing import Protocol
 from torch import Tensor
 
 from ligserve.server.workers.explainers.accuracy import asked_tolerance, window_rule
+from ligserve.server.workers.explainers.aggregates import Aggregation, DocumentTargets, document_outcome
 from ligserve.server.workers.explainers.faithful_text import faithful_input
 from ligserve.server.workers.explainers.library_text import library_input
 from ligserve.server.workers.explainers.long_input import Cut, cut_text
 from ligserve.server.workers.explainers.plan import (
     DocumentPlan,
-    DocumentTargets,
     Explained,
     Plan,
     Planning,
@@ -63,11 +63,12 @@ def plan_cut(setting: Setting, cut: Cut, targets: TextTargets) -> Plan:
         text = cut.reader.read(*cut.spans[0])
         return _of_one_row(setting, text, targets, telling_the_loss(cut, targets.outcome))
     options, convention = setting.options, setting.convention
+    counts = [end - start for start, end in cut.spans]
+    asked = Aggregation(targets, options.long_input.window.aggregate, counts)
     document = DocumentPlan(
-        targets=targets,
-        aggregate=options.long_input.window.aggregate,
+        outcome=lambda logits: document_outcome(asked, logits),
         first_tokens=[start for start, _ in cut.spans],
-        token_counts=[end - start for start, end in cut.spans],
+        token_counts=counts,
         rule=lambda change: window_rule(options, convention, change),
         tolerance=asked_tolerance(options, convention),
     )

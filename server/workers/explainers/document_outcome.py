@@ -6,12 +6,28 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ligserve.server.workers.explainers.plan import Explained
 from ligserve.server.workers.quadrature.rule import Floats
 from ligserve.v1 import explanation_service_pb2 as pb
 
 Numbers = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class WindowLogits:
+    """Logits of W windows: (C,) each, or (T, C) of a head that judges each token.
+
+    Attributes:
+        inputs: of the windows as the model is deployed.
+        starts: at the starts of their paths.
+        ends: at the ends of their paths.
+    """
+
+    inputs: Sequence[Tensor]
+    starts: Sequence[Tensor]
+    ends: Sequence[Tensor]
 
 
 def _nothing(_window: int) -> pb.Window:

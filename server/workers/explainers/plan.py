@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -12,6 +12,9 @@ from ligserve.server.workers.models.loaded import LoadedModel
 from ligserve.server.workers.quadrature import LockStepRule, QuadratureRule
 from ligserve.server.workers.quadrature.rule import Floats
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
+
+if TYPE_CHECKING:
+    from ligserve.server.workers.explainers.document_outcome import DocumentOutcome, WindowLogits
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class PathPlan:
         outputs: what is computed where that is not what is explained; empty: the outputs that are explained.
         basis: outputs that are evaluated in place of those, which follow from them; empty: none are.
         tells_targets: whether header and summary have the targets from this path, not from another one.
+        kept: for a head that judges each token, the tokens whose logits a document needs from this window;
+            None: all of them.
     """
 
     spec: PathSpec
@@ -54,6 +59,7 @@ class PathPlan:
     outputs: Sequence[Output] = ()
     basis: Sequence[Output] = ()
     tells_targets: bool = True
+    kept: slice | None = None
 
     def in_lock_step(self, rule: LockStepRule, output: Output) -> "PathPlan":
         """The same path, one of several whose targets depend on all of them; the first tells the targets."""
@@ -77,39 +83,19 @@ class NoisyCopies:
     kind: "explanation_pb2.NoiseTunnel.Kind.ValueType"
 
 
-class DocumentTargets(Protocol):
-    """What is asked of a classifier about a whole document."""
-
-    def chances(self, logits: Tensor) -> Tensor:
-        """(B, C) logits to probabilities."""
-        ...
-
-    def prediction(
-        self, logits: Tensor, chances: Tensor, predicted: int
-    ) -> explanation_service_pb2.Prediction:
-        """A prediction as the header shows it, from (C,) logits and probabilities and the class predicted."""
-        ...
-
-    def explained_of(self, predicted: int) -> Sequence[Explained]:
-        """What is explained, now that the predicted class is known."""
-        ...
-
-
 @dataclass(frozen=True)
 class DocumentPlan:
     """How the windows of a long text make up a document.
 
     Attributes:
-        targets: what is asked.
-        aggregate: how the document's output follows from the windows'.
+        outcome: from the windows' logits to what is known of the document.
         first_tokens: (W,), each window's first token in the document.
         token_counts: (W,), each window's tokens, special ones not counted.
         rule: from (K,), the sum of the windows' |change| x share for each target, to a window's rule.
         tolerance: the tolerance for the document; None for a fixed number of steps.
     """
 
-    targets: DocumentTargets
-    aggregate: "explanation_pb2.LongInput.Window.Aggregate.ValueType"
+    outcome: "Callable[[WindowLogits], DocumentOutcome]"
     first_tokens: Sequence[int]
     token_counts: Sequence[int]
     rule: Callable[[Floats], QuadratureRule]
@@ -127,8 +113,8 @@ class Plan:
         outcome: from the logits of each path's input, (C,) or (T, C), to the header's fields that they
             decide: prediction, answer, or labels and the windows' token_predictions.
         warnings: what is known to be odd before the work starts.
-        document: where the paths are the windows of a long text, how they belong together. Its windows'
-            outputs are aggregated; `outcome` is not asked.
+        document: where the paths are the windows of a long text, how they belong together; its own `outcome`
+            is asked then.
         copies: where noisy copies of the input are integrated in place of the only path.
     """
 
