@@ -28,6 +28,7 @@ from ligserve.server.workers.models.loading import load_model
 from ligserve.server.workers.quadrature import (
     AdaptiveRule,
     FixedRule,
+    NodeValue,
     PathEstimate,
     QuadratureRule,
     gauss_legendre,
@@ -77,6 +78,9 @@ class PredictedClass:
 
     def points_done(self, path: LinePath) -> None:
         """Nothing to do."""
+
+    def previewed(self, path: LinePath, value: NodeValue) -> None:
+        """Not asked for."""
 
     def round_done(self, path: LinePath) -> None:
         """Nothing to do."""

@@ -122,4 +122,5 @@ def _event(chunks: _Chunks, last: service_pb.Estimate) -> EstimateEvent:
         points=last.points,
         round=last.round,
         final=last.final,
+        preview=last.preview,
     )

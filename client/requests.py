@@ -42,15 +42,23 @@ def explain_request(model: str, task: Task, options: ExplainOptions) -> service_
 
 
 def stream_request(
-    request: service_pb.ExplainRequest, estimate_interval: float | None
+    request: service_pb.ExplainRequest, estimate_interval: float | None, *, preview: bool = False
 ) -> service_pb.StreamExplainRequest:
-    """The request for a stream; the interval is the shortest time between estimates, in seconds.
+    """The request for a stream.
+
+    Args:
+        request: the question.
+        estimate_interval: the shortest time between two estimates, in seconds; None: the server's default.
+        preview: whether a first estimate is wanted after a single point.
 
     Raises:
-        TypeError: the interval is not a number.
+        TypeError: the interval is not a number, or preview is not a truth value.
         ValueError: it is NaN, or the wire cannot carry it.
     """
+    if not isinstance(preview, bool):
+        raise TypeError(f"preview must be True or False, is {preview!r}")
     message = service_pb.StreamExplainRequest(request=request)
+    message.stream.preview = preview
     if estimate_interval is not None:
         check_number("estimate_interval", estimate_interval)
         # NaN fails every comparison. What else is out of range, the server tells with its field path.

@@ -102,20 +102,25 @@ class Client:
         task: Task,
         *,
         estimate_interval: float | None = None,
+        preview: bool = False,
         **options: Unpack[ExplainKeywords],
     ) -> ExplanationStream:
         """The explanation as it comes into being, at most one estimate of a target per interval (seconds).
+
+        With `preview` a first one comes after a single point: gradient x (input - baseline).
 
         Raises:
             LigserveError: any of its tree; most of them while the stream is read.
             TypeError: the task is none, or a value is of the wrong type.
             ValueError: an option's value is unknown or out of range.
         """
-        return self._stream(explain_call(self._config, model, task, options), estimate_interval)
+        return self._stream(explain_call(self._config, model, task, options), estimate_interval, preview)
 
-    def _stream(self, call: ExplainCall, estimate_interval: float | None) -> ExplanationStream:
+    def _stream(
+        self, call: ExplainCall, estimate_interval: float | None, preview: bool = False
+    ) -> ExplanationStream:
         stub, settings = ExplanationServiceStub(self._open()), call.settings
-        request = stream_request(call.request, estimate_interval)
+        request = stream_request(call.request, estimate_interval, preview=preview)
         responses = stub.StreamExplain(request, timeout=settings.timeout, metadata=settings.metadata)
         return ExplanationStream(responses, call.texts, settings.asked)
 

@@ -55,6 +55,7 @@ class ExplanationService(ExplanationServiceServicer):
             context,
             partial_estimates=True,
             estimate_interval=_estimate_interval(request),
+            preview=request.stream.preview,
         )
         with self._dispatcher.running(job):
             async with aclosing(with_progress(job, self._dispatcher.position)) as events:
@@ -68,6 +69,7 @@ class ExplanationService(ExplanationServiceServicer):
         *,
         partial_estimates: bool,
         estimate_interval: float,
+        preview: bool = False,
     ) -> Job:
         call = current_call()
         call.model = request.model
@@ -79,6 +81,7 @@ class ExplanationService(ExplanationServiceServicer):
             deadline=time.monotonic() + seconds,
             partial_estimates=partial_estimates,
             estimate_interval=estimate_interval,
+            preview=preview,
         )
 
     async def _write(self, context: Context, event: Event) -> None:

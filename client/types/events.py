@@ -105,6 +105,8 @@ class EstimateEvent:
         points: points used so far.
         round: round of refinement, from 1.
         final: whether these scores will not change any more.
+        preview: whether they are gradient x (input - baseline) at the input: they tell which tokens matter,
+            but do not add up.
     """
 
     target: int
@@ -115,6 +117,7 @@ class EstimateEvent:
     points: int
     round: int
     final: bool
+    preview: bool = False
 
 
 @dataclass(frozen=True, slots=True)

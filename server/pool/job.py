@@ -19,6 +19,7 @@ class Job:
     partial_estimates: bool
     # Seconds.
     estimate_interval: float
+    preview: bool = False
     events: EventBuffer = field(default_factory=EventBuffer)
     submitted_at: float = field(default_factory=time.monotonic)
 
@@ -35,4 +36,5 @@ class Job:
             seconds_left=self.seconds_left,
             partial_estimates=self.partial_estimates,
             estimate_interval=self.estimate_interval,
+            preview=self.preview,
         )

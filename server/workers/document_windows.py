@@ -16,6 +16,7 @@ from ligserve.server.workers.explainers.document_outcome import DocumentOutcome
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job_channel import EstimatePace, JobChannel, deadline_of
 from ligserve.server.workers.part import Part
+from ligserve.server.workers.quadrature import NodeValue
 from ligserve.v1 import explanation_service_pb2 as pb
 
 # As many windows are open at a time as fill a batch with about so many points of each, but two at least.
@@ -84,6 +85,9 @@ class DocumentWindows:
     def part_moved(self) -> None:
         """A sign of life."""
         self._channel.tell_progress(self._progress)
+
+    def part_previewed(self, part: Part, value: NodeValue) -> None:
+        """Not heard of: no preview is asked for."""
 
     def part_refined(self, part: Part) -> None:
         """An estimate, if one is wanted and the window's last one is old enough."""

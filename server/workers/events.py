@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import version
 
+import numpy as np
 from google.protobuf.duration_pb2 import Duration
 
 from ligserve.server.large_messages import merge_header
@@ -13,7 +14,7 @@ from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import Explained, Plan
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.part import Part
-from ligserve.server.workers.quadrature import LockStepRule, PathEstimate
+from ligserve.server.workers.quadrature import LockStepRule, NodeValue, PathEstimate
 from ligserve.v1 import explanation_pb2
 from ligserve.v1 import explanation_service_pb2 as pb
 
@@ -58,6 +59,23 @@ def estimates(part: Part) -> Iterator[pb.Estimate]:
     """The part's estimate, cut into messages; nothing before the first closed round."""
     estimate = part.path.rule.estimate()
     return iter(()) if estimate is None else estimates_of(estimate, part, final=part.finished_already)
+
+
+def previews(part: Part, value: NodeValue) -> Iterator[pb.Estimate]:
+    """Gradient x (input - baseline) at the input, for each of a part's targets, cut into messages."""
+    first_order = PathEstimate(
+        scores=np.asarray(value.token_sums, dtype=np.float64),
+        score_errors=None,
+        score_error_sum=None,
+        error_bound=np.full_like(value.f, np.nan),
+        f_input=value.f,
+        f_baseline=np.full_like(value.f, np.nan),
+        points=np.ones(len(value.f), dtype=np.int64),
+        round=0,
+    )
+    for estimate in estimates_of(first_order, part, final=False):
+        estimate.preview = True
+        yield estimate
 
 
 def estimates_of(estimate: PathEstimate, part: Part, *, final: bool) -> Iterator[pb.Estimate]:

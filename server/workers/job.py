@@ -11,6 +11,7 @@ from ligserve.server.workers.explainers import Plan
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job_channel import EstimatePace, JobChannel, deadline_of
 from ligserve.server.workers.part import Part
+from ligserve.server.workers.quadrature import NodeValue
 from ligserve.v1 import explanation_service_pb2 as pb
 
 
@@ -34,7 +35,9 @@ class Job:
         self._channel = channel
         self._started = received
         deadline = deadline_of(run, received)
-        self._parts = [Part(self, window, path, deadline) for window, path in enumerate(plan.paths)]
+        self._parts = [
+            Part(self, window, path, deadline, preview=run.preview) for window, path in enumerate(plan.paths)
+        ]
         self._paces = [EstimatePace(run) for _ in self._parts]
 
     def start(self, engine: Engine) -> None:
@@ -60,6 +63,11 @@ class Job:
     def part_moved(self) -> None:
         """A sign of life."""
         self._channel.tell_progress(self._progress)
+
+    def part_previewed(self, part: Part, value: NodeValue) -> None:
+        """What the input's own point tells."""
+        for estimate in events.previews(part, value):
+            self._channel.tell(pb.StreamExplainResponse(estimate=estimate))
 
     def part_refined(self, part: Part) -> None:
         """An estimate, if one is wanted and the part's last one is old enough."""

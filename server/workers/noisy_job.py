@@ -21,7 +21,7 @@ from ligserve.server.workers.explainers import Plan
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job_channel import EstimatePace, JobChannel, deadline_of
 from ligserve.server.workers.part import Part
-from ligserve.server.workers.quadrature import CombinedCopies, FixedRule, QuadratureRule
+from ligserve.server.workers.quadrature import CombinedCopies, FixedRule, NodeValue, QuadratureRule
 from ligserve.v1 import explanation_service_pb2 as pb
 
 START, END = 0, 1
@@ -84,6 +84,9 @@ class NoisyJob:
     def part_moved(self) -> None:
         """A sign of life."""
         self._channel.tell_progress(self._progress)
+
+    def part_previewed(self, part: Part, value: NodeValue) -> None:
+        """Not heard of: no preview is asked for."""
 
     def part_refined(self, part: Part) -> None:
         """Not told: a copy counts once it is done."""

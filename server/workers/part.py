@@ -8,6 +8,7 @@ from torch import Tensor
 from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.explainers import Explained, PathPlan
+from ligserve.server.workers.quadrature import LockStepRule, NodeValue
 
 
 class PartListener(Protocol):
@@ -19,6 +20,10 @@ class PartListener(Protocol):
 
     def part_moved(self) -> None:
         """Points of a part are done."""
+        ...
+
+    def part_previewed(self, part: "Part", value: NodeValue) -> None:
+        """The value of a part at its input, where a preview is wanted."""
         ...
 
     def part_refined(self, part: "Part") -> None:
@@ -55,6 +60,7 @@ class Part:
         deadline: float | None,
         *,
         dispensable: bool = False,
+        preview: bool = False,
     ) -> None:
         self.window = window
         self.plan = plan
@@ -66,6 +72,7 @@ class Part:
             owner=job,
             dispensable=dispensable,
             basis=plan.basis,
+            preview=preview and not isinstance(plan.rule, LockStepRule),
         )
         self.logits: Tensor | None = None
         self.explained: Sequence[Explained] = ()
@@ -97,6 +104,10 @@ class Part:
     def points_done(self, path: Path) -> None:
         """Pass it on."""
         self._job.part_moved()
+
+    def previewed(self, path: Path, value: NodeValue) -> None:
+        """Pass it on."""
+        self._job.part_previewed(self, value)
 
     def round_done(self, path: Path) -> None:
         """Pass it on."""

@@ -16,6 +16,7 @@ from ligserve.server.workers.models.head import SEQUENCE, SPAN, Head
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.models.loading import load_model
 from ligserve.server.workers.probe import probed
+from ligserve.server.workers.quadrature import NodeValue
 from tests.conftest import ZooModel
 
 LoadZoo = Callable[..., TextModel]
@@ -82,6 +83,9 @@ class Recorder:
     def points_done(self, path: Path) -> None:
         self.heard.append("points")
         self.on_points(path)
+
+    def previewed(self, path: Path, value: NodeValue) -> None:
+        self.heard.append("previewed")
 
     def round_done(self, path: Path) -> None:
         self.heard.append("round")

@@ -228,6 +228,12 @@ class StreamOptions(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ESTIMATE_INTERVAL_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    preview: _builtins.bool
+    """Send a preview of every target as soon as the first point is done: gradient x (input - baseline) at the
+    input. It costs one batch more. None comes of the windows of a long text, of labels that compete and with a
+    noise tunnel. Default: false.
+    """
     @_builtins.property
     def estimate_interval(self) -> _duration_pb2.Duration:
         """Shortest time between two estimates of one target that are not final, 0 to 60 s.
@@ -238,10 +244,11 @@ class StreamOptions(_message.Message):
         self,
         *,
         estimate_interval: _duration_pb2.Duration | None = ...,
+        preview: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["estimate_interval", b"estimate_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimate_interval", b"estimate_interval"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimate_interval", b"estimate_interval", "preview", b"preview"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -858,6 +865,7 @@ class Estimate(_message.Message):
     POINTS_FIELD_NUMBER: _builtins.int
     ROUND_FIELD_NUMBER: _builtins.int
     FINAL_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     target: _builtins.int
     """Position of the target in the header."""
     window: _builtins.int
@@ -875,6 +883,10 @@ class Estimate(_message.Message):
     """Round of refinement, from 1; with a noise tunnel the number of copies that are done."""
     final: _builtins.bool
     """Whether these scores will not change any more."""
+    preview: _builtins.bool
+    """Whether these scores are a preview, which says which tokens matter but neither adds up to
+    f(input) - f(baseline) nor comes close to it as a rule; no error is known. points is 1, round 0.
+    """
     @_builtins.property
     def scores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """Raw score of each token or pixel value, in units of the target's output space. Over all windows that
@@ -901,10 +913,11 @@ class Estimate(_message.Message):
         points: _builtins.int = ...,
         round: _builtins.int = ...,
         final: _builtins.bool = ...,
+        preview: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_error_bound", b"_error_bound", "error_bound", b"error_bound"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error_bound", b"_error_bound", "error_bound", b"error_bound", "final", b"final", "first_token", b"first_token", "points", b"points", "round", b"round", "score_errors", b"score_errors", "scores", b"scores", "target", b"target", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error_bound", b"_error_bound", "error_bound", b"error_bound", "final", b"final", "first_token", b"first_token", "points", b"points", "preview", b"preview", "round", b"round", "score_errors", b"score_errors", "scores", b"scores", "target", b"target", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__error_bound: _TypeAlias = _typing.Literal["error_bound"]  # noqa: Y015
     _WhichOneofArgType__error_bound: _TypeAlias = _typing.Literal["_error_bound", b"_error_bound"]  # noqa: Y015

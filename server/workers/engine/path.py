@@ -29,6 +29,10 @@ class PathListener(Protocol):
         """A batch with points of the path is done."""
         ...
 
+    def previewed(self, path: "Path", value: NodeValue) -> None:
+        """The input's own point is done, where a preview is wanted."""
+        ...
+
     def round_done(self, path: "Path") -> None:
         """A round is closed and its estimate is there; more rounds follow."""
         ...
@@ -68,6 +72,7 @@ class Path:
         dispensable: whether an answer can do without it, if there is no estimate near the deadline.
         basis: outputs that are evaluated in place of those that are explained, which follow from them, where
             points are kept; empty for none.
+        preview: whether the input's own point is worked out first, before all others.
     """
 
     def __init__(
@@ -80,6 +85,7 @@ class Path:
         owner: object = None,
         dispensable: bool = False,
         basis: Sequence[Output] = (),
+        preview: bool = False,
     ) -> None:
         self.spec = spec
         self.rule = rule
@@ -96,6 +102,10 @@ class Path:
         self._due = rule.start()
         self._planned = len(self._due)
         self._missing = set(self._due)
+        self._held_back: list[float] = []
+        self._first: NodeValue | None = None
+        if preview:
+            self._due, self._held_back = self._due[:1], self._due[1:]
         self._waits = False
         self._cancelled = False
         if isinstance(rule, LockStepRule):
@@ -186,10 +196,16 @@ class Path:
     def _add(self, alpha: float, value: NodeValue) -> None:
         self.rule.add(alpha, value)
         self._missing.discard(alpha)
+        if self._held_back:
+            self._first = value
 
     def _points_done(self) -> None:
         self.listener.points_done(self)
-        if not self._missing:
+        if self._held_back and self._first is not None:
+            self._due, self._held_back = self._held_back, []
+            self.listener.previewed(self, self._first)
+            self._take_known()
+        elif not self._missing:
             self._close_round()
 
     def _close_round(self) -> None:

@@ -167,6 +167,7 @@ class RunJob(_message.Message):
     SECONDS_LEFT_FIELD_NUMBER: _builtins.int
     PARTIAL_ESTIMATES_FIELD_NUMBER: _builtins.int
     ESTIMATE_INTERVAL_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     job_id: _builtins.int
     """Number that the front gave to the job."""
     request_id: _builtins.str
@@ -177,6 +178,8 @@ class RunJob(_message.Message):
     """Whether estimates that are not final are wanted."""
     estimate_interval: _builtins.float
     """Shortest time between two of them, in seconds."""
+    preview: _builtins.bool
+    """Whether a preview is wanted."""
     @_builtins.property
     def request(self) -> _explanation_service_pb2.ExplainRequest:
         """The question."""
@@ -190,10 +193,11 @@ class RunJob(_message.Message):
         seconds_left: _builtins.float | None = ...,
         partial_estimates: _builtins.bool = ...,
         estimate_interval: _builtins.float = ...,
+        preview: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "request", b"request", "seconds_left", b"seconds_left"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "estimate_interval", b"estimate_interval", "job_id", b"job_id", "partial_estimates", b"partial_estimates", "request", b"request", "request_id", b"request_id", "seconds_left", b"seconds_left"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "estimate_interval", b"estimate_interval", "job_id", b"job_id", "partial_estimates", b"partial_estimates", "preview", b"preview", "request", b"request", "request_id", b"request_id", "seconds_left", b"seconds_left"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__seconds_left: _TypeAlias = _typing.Literal["seconds_left"]  # noqa: Y015
     _WhichOneofArgType__seconds_left: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left"]  # noqa: Y015
