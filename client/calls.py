@@ -1,13 +1,15 @@
 """What one call needs, worked out in one place for every client."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from ligserve.client.channel import ClientConfig
+from ligserve.client.errors import InvalidRequestError
+from ligserve.client.failures import Failure, FieldViolation
 from ligserve.client.fields import FieldScope
-from ligserve.client.local_failures import Asked
+from ligserve.client.local_failures import Asked, above_limit
 from ligserve.client.options import (
     UNSET,
     ExplainKeywords,
@@ -87,7 +89,7 @@ def explain_call(config: ClientConfig, model: str, task: Task, keywords: Explain
     """An explanation to ask for, checked before anything is sent.
 
     Raises:
-        InvalidRequestError: a value cannot be carried by the wire.
+        InvalidRequestError: a value cannot be carried by the wire, or is too large for it.
         TypeError: the task is none, or a value is of the wrong type.
         ValueError: an option's value is unknown.
     """
@@ -95,6 +97,7 @@ def explain_call(config: ClientConfig, model: str, task: Task, keywords: Explain
         raise TypeError(f"task must be one such as SequenceClassification(text), is {type(task).__name__}")
     options = ExplainOptions(**keywords)
     settings = call_settings(config, options.timeout, options.metadata, options.request_id)
+    _refuse_oversized(task.texts, config.max_message_bytes)
     return ExplainCall(explain_request(model, task, options), settings, task.texts)
 
 
@@ -113,6 +116,19 @@ def get_model_request(name: str) -> model_pb.GetModelRequest:
 def list_models_request(page_token: str) -> model_pb.ListModelsRequest:
     """Asks for a page of the models; the empty token asks for the first."""
     return model_pb.ListModelsRequest(page_size=MODELS_PER_PAGE, page_token=page_token)
+
+
+def _refuse_oversized(texts: Iterable[str], max_message_bytes: int) -> None:
+    """Refuse texts that no message can carry before time and memory are spent on encoding them.
+
+    Raises:
+        InvalidRequestError: they have more characters than a message may have bytes.
+    """
+    size = sum(len(text) for text in texts if isinstance(text, str))
+    if size > max_message_bytes:
+        sentence = above_limit("request", f"over {size}", str(max_message_bytes), ours=True)
+        failure = Failure(details=sentence, violations=(FieldViolation("request", sentence),))
+        raise InvalidRequestError(sentence, failure)
 
 
 def _check_pair(key: str, value: str | bytes) -> None:

@@ -46,6 +46,11 @@ def _too_large(found: re.Match[str]) -> str:
     side, deed, size, limit = found.group("side", "deed", "size", "limit")
     what = "answer" if (side, deed) in (("CLIENT", "Received"), ("SERVER", "Sent")) else "request"
     ours = side == "CLIENT" or (side is None and deed == "Sent")
+    return above_limit(what, size, limit, ours=ours)
+
+
+def above_limit(what: str, size: str, limit: str, *, ours: bool) -> str:
+    """The sentence about a message that is too large; `ours`: for this client, rather than for the server."""
     whose = "this client's limit (max_message_bytes)" if ours else "the server's limit"
     remedy = "shorten the text, or send it in parts"
     remedy += "; shrink the image" if what == "request" else "; ask for fewer targets at once"

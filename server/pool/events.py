@@ -76,6 +76,7 @@ class EventBuffer:
         place = (event.estimate.target, event.estimate.window)
         if event.estimate.final:
             self._groups.pop(place, None)
+            self._latest.pop(place, None)
             self._groups[self._next_key()] = deque([event])
             return
         if event.estimate.first_token == 0 or place not in self._latest:

@@ -168,7 +168,10 @@ class Worker:
         channel = JobChannel(run, self._pipe.send, self._forget)
         job = _kind_of_job(plan)(run, plan, self._identity, channel, received)
         if self._done_planning(run.job_id, job):
-            job.start(self._engine)
+            try:
+                job.start(self._engine)
+            except Exception as error:
+                channel.end(error)
 
     def _done_planning(self, job_id: int, job: AnyJob | None = None) -> bool:
         """Whether the job was still wanted; if so, it is `job` from now on, or nothing."""

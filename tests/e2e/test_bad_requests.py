@@ -247,3 +247,9 @@ def test_the_drop_in_refuses_numbers_of_steps_that_are_not_possible(client: Clie
     with pytest.raises(InvalidRequestError) as caught:
         explainer(TEXT, n_steps=n_steps)
     assert [violation.field for violation in caught.value.violations] == [STEPS]
+
+
+def test_a_text_of_a_gibibyte_is_refused_before_it_is_encoded(client: Client) -> None:
+    with pytest.raises(InvalidRequestError, match=r"above this client's limit .* shorten the text") as caught:
+        client.explain("bert", SequenceClassification("word " * ((1 << 30) // 5)))
+    assert [violation.field for violation in caught.value.violations] == ["request"]
