@@ -55,8 +55,8 @@ def assert_probabilities(
 def test_pairs(client: Client, zoo_model: ZooModel, name: str) -> None:
     expected = plain_logits(zoo_model(name), TEXT1, TEXT2).softmax(dim=0)
     task = PairwiseSequenceClassification(TEXT1, TEXT2, targets=[0, 1, 2])
-    # Block-sparse attention was once seen to round up to 1.3e-6 apart in two processes.
-    tolerance = 3e-6 if name == "big-bird" else PROBABILITY_TOLERANCE
+    # These were seen to round up to 1.3e-6 apart in two processes.
+    tolerance = 3e-6 if name in ("albert", "big-bird") else PROBABILITY_TOLERANCE
     for space in SPACES:
         explanation = client.explain(name, task, output_space=space, tolerance=TOLERANCE)
         assert_probabilities(explanation, expected, tolerance)

@@ -6,7 +6,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import PreTrainedTokenizerFast
 
 from tests.zoo.corpus import SENTENCES
-from tests.zoo.pieces import word_pieces
+from tests.zoo.pieces import every_word, frequent_words
 
 VOCABULARY = 400
 
@@ -18,8 +18,8 @@ def wordpiece() -> PreTrainedTokenizerFast:
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    pieces = dict.fromkeys([*special, *word_pieces(_words(tokenizer), inner="##")])
-    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    pieces = [*special, *every_word(_words(tokenizer), inner="##")]
+    vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
     tokenizer.model = models.WordPiece(vocabulary, unk_token="[UNK]")
     tokenizer.add_special_tokens(special)
     _frame(tokenizer, "[CLS]", "[SEP]", types=True)
@@ -131,7 +131,7 @@ def _unigram(special: list[str]) -> Tokenizer:
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
-    pieces = dict.fromkeys(word_pieces(_words(tokenizer), inner=""))
+    pieces = dict.fromkeys(frequent_words(_words(tokenizer)))
     vocabulary = [(piece, 0.0) for piece in special]
     # Long pieces are likelier than the short ones that they are made of.
     vocabulary += [(piece, -4.0 - 1 / len(piece)) for piece in pieces]
