@@ -27,7 +27,9 @@ _UNBUILT_OPTIONS: Mapping[str, Callable[[pb.ExplainOptions], bool]] = {
     ),
 }
 # Explainers whose texts may be longer than the model.
-_TAKE_LONG_INPUTS = frozenset({"sequence_classification", "multi_label_classification"})
+_TAKE_LONG_INPUTS = frozenset(
+    {"sequence_classification", "multi_label_classification", "token_classification"}
+)
 
 
 def refuse_unbuilt(request: service_pb.ExplainRequest) -> None:

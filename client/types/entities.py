@@ -1,7 +1,7 @@
 """Explanations of words and entities, put together from those of their tokens' labels."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -33,7 +33,9 @@ class LabelledSpan:
         probability: of the deciding token's own label, 0 to 1; the mean where all tokens decide.
         tokens: positions of its tokens.
         targets: positions of the targets that were combined.
-        scores: one per token of the input; they add up to about f_input - f_baseline.
+        scored: positions of the tokens that scores are for: all tokens of the input, of a long text those of
+            the windows that its targets are about.
+        scores: one for each of these; they add up to about f_input - f_baseline.
         f_input: sum of those targets' outputs for the input.
         f_baseline: sum of those targets' outputs for the baseline.
     """
@@ -45,6 +47,7 @@ class LabelledSpan:
     probability: float
     tokens: tuple[int, ...]
     targets: tuple[int, ...]
+    scored: Sequence[int]
     scores: tuple[float, ...]
     f_input: float
     f_baseline: float
@@ -59,6 +62,7 @@ class SpanMaker:
         predictions: the model's output for each token.
         targets: the targets, each about one token's label.
         texts: the texts that offsets point into.
+        places: positions of the tokens that a target has scores for.
         combine: which of a span's tokens decide its label and give their scores.
     """
 
@@ -66,6 +70,7 @@ class SpanMaker:
     predictions: Sequence[Prediction]
     targets: Sequence[TargetExplanation]
     texts: Sequence[str]
+    places: Callable[[int], Sequence[int]]
     combine: Combine
 
     def words(self) -> tuple[LabelledSpan, ...]:
@@ -95,6 +100,7 @@ class SpanMaker:
             return None
         places = tuple(each.target for each in explained if each.target is not None)
         targets = [self.targets[place] for place in places]
+        sums = self._sums(places)
         part = slice_of([each.token for each in members], self.texts).stripped()
         return LabelledSpan(
             label=label,
@@ -104,10 +110,19 @@ class SpanMaker:
             probability=fmean(each.probability for each in deciding(agreeing, self.combine)),
             tokens=tuple(each.token.index for each in members),
             targets=places,
-            scores=tuple(map(math.fsum, zip(*(target.scores for target in targets), strict=True))),
+            scored=tuple(sums),
+            scores=tuple(map(math.fsum, sums.values())),
             f_input=math.fsum(target.f_input for target in targets),
             f_baseline=math.fsum(target.f_baseline for target in targets),
         )
+
+    def _sums(self, targets: Iterable[int]) -> dict[int, list[float]]:
+        """For each token that one of the targets has a score for, in order, these scores."""
+        scores: dict[int, list[float]] = {}
+        for target in targets:
+            for place, score in zip(self.places(target), self.targets[target].scores, strict=True):
+                scores.setdefault(place, []).append(score)
+        return dict(sorted(scores.items()))
 
 
 def _joined(units: Sequence[Labelled], places: Iterable[int]) -> Labelled:

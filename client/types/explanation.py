@@ -88,9 +88,17 @@ class Explanation(ImageScores, Shown):
         window = self.targets[target].target.window
         if window is None:
             return with_own_segments(self.tokens) if self.hypotheses else self.tokens
+        return tuple(self.tokens[place] for place in self.places_of(window))
+
+    def places_of(self, window: int) -> tuple[int, ...]:
+        """Positions in `tokens` of a window's tokens, special ones included.
+
+        Raises:
+            IndexError: a long text has no such window.
+        """
         if self.windows:
-            return tuple(self.tokens[place] for place in places_of(self.windows[window], self.tokens))
-        return tuple(t for t in self.tokens if t.window == window)
+            return places_of(self.windows[window], self.tokens)
+        return tuple(place for place, token in enumerate(self.tokens) if token.window == window)
 
     def token_target(self, token: int) -> int:
         """Position of the target about a token's label, for token classification.
@@ -158,7 +166,8 @@ class Explanation(ImageScores, Shown):
         """
         chosen = choice(Level, level, "level")
         if isinstance(target, LabelledSpan):
-            return parts_of(chosen, self.tokens, target.scores, self.texts)
+            tokens = [self.tokens[place] for place in target.scored]
+            return parts_of(chosen, tokens, target.scores, self.texts)
         scores = self.targets[target].scores
         return parts_of(chosen, self.tokens_of(target), scores, self.texts_of(target))
 
@@ -221,4 +230,10 @@ class Explanation(ImageScores, Shown):
 
     def _spans(self, combine: Combine | str) -> SpanMaker:
         how = choice(Combine, combine, "combine")
-        return SpanMaker(self.tokens, self.token_predictions, self.targets, self.texts, how)
+        predictions = self.token_predictions
+        return SpanMaker(self.tokens, predictions, self.targets, self.texts, self._scored, how)
+
+    def _scored(self, target: int) -> Sequence[int]:
+        """Positions of the tokens that a target has scores for."""
+        window = self.targets[target].target.window
+        return range(len(self.tokens)) if window is None else self.places_of(window)

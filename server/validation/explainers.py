@@ -30,6 +30,7 @@ def check_explainer(found: Violations, request: service_pb.ExplainRequest, max_t
             check_zero_shot(found, request.zero_shot_classification, max_text_chars)
         case "token_classification":
             check_token_classification(found, request.token_classification, max_text_chars)
+            check_not_aggregated(found, request.options)
         case "question_answering":
             check_question_answering(found, request.question_answering, max_text_chars)
             check_explained_logit(found, request.options)
@@ -101,6 +102,17 @@ def check_token_classification(
     for i, label in enumerate(message.ignored_labels):
         if not label:
             found.add(f"{path}.ignored_labels[{i}]", "must not be empty")
+
+
+def check_not_aggregated(found: Violations, options: pb.ExplainOptions) -> None:
+    """Check that nobody asks for the output of a whole document where every token has one of its own."""
+    window = pb.LongInput.Window
+    if options.long_input.window.aggregate not in (window.AGGREGATE_UNSPECIFIED, window.AGGREGATE_MEAN):
+        found.add(
+            "options.long_input.window.aggregate",
+            "must be MEAN or not set: in token classification windows are not aggregated, each token is "
+            "explained in the one where it has most context",
+        )
 
 
 def check_question_answering(found: Violations, message: pb.QuestionAnswering, max_text_chars: int) -> None:

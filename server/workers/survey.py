@@ -58,7 +58,7 @@ class Survey:
         self.cost.batches += 1
         # Copies: a view would keep the logits of all tokens.
         kept = [
-            each if path.kept is None else each[path.kept].clone()
+            each if path.kept is None else each[path.kept.start : path.kept.stop].clone()
             for path, each in zip(batch, logits, strict=True)
         ]
         return [each.float().cpu() for each in kept]

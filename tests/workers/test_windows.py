@@ -17,7 +17,7 @@ from ligserve.server.workers.explainers.frame import text_frame
 from ligserve.server.workers.explainers.library_text import library_input, library_text_row
 from ligserve.server.workers.explainers.text_input import SourceText
 from ligserve.server.workers.explainers.window_input import WindowReader
-from ligserve.server.workers.explainers.windows import default_stride, window_spans
+from ligserve.server.workers.explainers.windows import default_stride, own_spans, window_spans
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1.explanation_service_pb2 import Header, Tokens, Window
 from tests.workers.conftest import LoadZoo
@@ -50,6 +50,18 @@ def test_windows_cover_every_token_as_declared(layout: tuple[int, int, int, list
         assert start < after <= min(start + stride, end), "no gap, and no longer step than was asked for"
     covered = {token for start, end in spans for token in range(start, end)}
     assert covered == set(range(length))
+
+
+@given(layouts())
+def test_every_token_is_explained_where_it_has_most_context(layout: tuple[int, int, int, list[int]]) -> None:
+    length, capacity, stride, starts = layout
+    spans = window_spans(length, capacity, stride, np.array(starts))
+    own = own_spans(length, spans)
+    assert [token for each in own for token in each] == list(range(length))
+    for number, tokens in enumerate(own):
+        for token in tokens:
+            context = [min(token - start, end - 1 - token) for start, end in spans]
+            assert context.index(max(context)) == number
 
 
 @given(layouts())

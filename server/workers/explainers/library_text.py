@@ -62,15 +62,17 @@ def library_input(
 
 
 def library_text_row(
-    model: TextModel, tokens: pb.Tokens, types: Sequence[int], baseline_token: int
+    model: TextModel, tokens: pb.Tokens, types: Sequence[int], baseline_token: int, *, typed: bool = True
 ) -> TextInput:
     """The row that the library would integrate over for one text's tokens (a RowMaker); it types by itself.
+
+    Where not `typed`, the model is given no token types.
 
     Raises:
         FailedPreconditionError: the library has no baseline for this tokenizer's special tokens.
     """
     (length,) = text_lengths(tokens)
-    row = library_row(model, tokens.ids, separator=length)
+    row = library_row(model, tokens.ids, separator=length, types=typed)
     baseline = library_text_baseline(model, row, length, baseline_token)
     return TextInput(row, baseline, bare_row(row), tokens)
 

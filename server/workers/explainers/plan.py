@@ -59,7 +59,7 @@ class PathPlan:
     outputs: Sequence[Output] = ()
     basis: Sequence[Output] = ()
     tells_targets: bool = True
-    kept: slice | None = None
+    kept: range | None = None
 
     def in_lock_step(self, rule: LockStepRule, output: Output) -> "PathPlan":
         """The same path, one of several whose targets depend on all of them; the first tells the targets."""

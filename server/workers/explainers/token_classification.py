@@ -1,22 +1,31 @@
 """Token classification: the label that a model gives to each token, in one shared forward pass."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import NoReturn
 
 import torch
 from torch import Tensor
 
+from ligserve.server.workers.explainers.accuracy import asked_tolerance, quadrature_rule
+from ligserve.server.workers.explainers.class_plans import telling_the_loss
 from ligserve.server.workers.explainers.faithful_text import faithful_input
-from ligserve.server.workers.explainers.library_text import library_input
-from ligserve.server.workers.explainers.plan import Plan
-from ligserve.server.workers.explainers.setting import setting_of
-from ligserve.server.workers.explainers.token_labels import TokenTargets
+from ligserve.server.workers.explainers.library_text import library_input, library_text_row
+from ligserve.server.workers.explainers.long_input import Cut, cut_text
+from ligserve.server.workers.explainers.plan import DocumentPlan, Plan, Planning
+from ligserve.server.workers.explainers.setting import Setting, setting_of
+from ligserve.server.workers.explainers.text_input import SourceText, TextInput
+from ligserve.server.workers.explainers.token_labels import TokenQuestion, TokenTargets
+from ligserve.server.workers.explainers.token_windows import TokenWindows
+from ligserve.server.workers.explainers.window_paths import WindowPaths
 from ligserve.server.workers.models.loaded import RowInputs, TextModel
 from ligserve.v1.explanation_service_pb2 import ExplainRequest
 
 FIELD = "token_classification"
 
 
-def plan_token_classification(request: ExplainRequest, model: TextModel) -> Plan:
+def plan_token_classification(request: ExplainRequest, model: TextModel) -> Planning:
     """Understand a request.
 
     Raises:
@@ -24,22 +33,30 @@ def plan_token_classification(request: ExplainRequest, model: TextModel) -> Plan
         FailedPreconditionError: the model cannot be explained in this way.
     """
     question, setting = request.token_classification, setting_of(request, model, FIELD)
-    field, moved_positions = f"{FIELD}.text", False
+    source = SourceText(question.text, f"{FIELD}.text")
+    asked = TokenQuestion(model.labels, question, setting.space, FIELD, library=setting.library)
+    cut = yield from cut_text(setting, source)
+    if cut is None:
+        return _of_row(setting, _read(setting, source), asked)
     if setting.library:
         # The library gives token types to sequence classifiers alone.
-        text = library_input(model, question.text, field, setting.token, types=False)
-        moved_positions = "position_ids" in text.row and model.first_position > 0
-    else:
-        text = faithful_input(model, question.text, field, setting.token)
-    targets = TokenTargets(
-        model.labels,
-        text.tokens,
-        question,
-        setting.space,
-        FIELD,
-        library=setting.library,
-        path_end=_logits_of(model, text.row) if moved_positions else None,
-    )
+        cut = replace(cut, reader=replace(cut.reader, make_row=partial(library_text_row, typed=False)))
+    return _of_rest(setting, cut, asked) if cut.lost else _of_windows(setting, cut, asked)
+
+
+def _read(setting: Setting, source: SourceText) -> TextInput:
+    if setting.library:
+        return library_input(setting.model, source.text, source.field, setting.token, types=False)
+    return faithful_input(setting.model, source.text, source.field, setting.token)
+
+
+def _of_row(setting: Setting, text: TextInput, asked: TokenQuestion, lost: int = 0) -> Plan:
+    """A text of one row; tokens that were cut off are no targets."""
+    asked.check(len(text.tokens.ids) + lost)
+    model, path_end = setting.model, None
+    if _moves_positions(setting, text.row):
+        path_end = _logits_of(model, text.row)
+    targets = TokenTargets(asked, text.tokens, path_end)
     return Plan(
         model=model,
         convention=setting.convention,
@@ -47,6 +64,43 @@ def plan_token_classification(request: ExplainRequest, model: TextModel) -> Plan
         outcome=targets.outcome,
         warnings=setting.warnings,
     )
+
+
+def _of_rest(setting: Setting, cut: Cut, asked: TokenQuestion) -> Plan:
+    """What is left of a text whose end was cut off."""
+    plan = _of_row(setting, cut.reader.read(*cut.spans[0]), asked, cut.lost)
+    return replace(plan, outcome=telling_the_loss(cut, plan.outcome))
+
+
+def _of_windows(setting: Setting, cut: Cut, asked: TokenQuestion) -> Plan:
+    """A text that is explained window by window."""
+    options, convention = setting.options, setting.convention
+    row = cut.reader.read(*cut.spans[0]).row
+    windows = TokenWindows(asked, cut, tells_ends=_moves_positions(setting, row))
+    spans = windows.cut.spans
+    return Plan(
+        model=setting.model,
+        convention=convention,
+        paths=WindowPaths(setting, windows.cut, _not_asked, windows.own),
+        outcome=_not_asked,
+        warnings=setting.warnings,
+        document=DocumentPlan(
+            outcome=windows.outcome,
+            first_tokens=[start for start, _ in spans],
+            token_counts=[end - start for start, end in spans],
+            rule=lambda _: quadrature_rule(options, convention),
+            tolerance=asked_tolerance(options, convention),
+        ),
+    )
+
+
+def _moves_positions(setting: Setting, row: RowInputs) -> bool:
+    """Whether the path gives the model other positions than the prediction does."""
+    return setting.library and "position_ids" in row and setting.model.first_position > 0
+
+
+def _not_asked(_logits: object) -> NoReturn:
+    raise RuntimeError("of a long text the document's outcome tells what is explained")
 
 
 def _logits_of(model: TextModel, row: RowInputs) -> Callable[[], Tensor]:

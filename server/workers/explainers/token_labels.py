@@ -1,6 +1,7 @@
 """Which tokens' labels a request means."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -8,110 +9,157 @@ from ligserve.server.errors import FieldViolation, InvalidArgumentError
 from ligserve.server.workers.engine.outputs import ClassOutput, TokenOutput, probabilities
 from ligserve.server.workers.explainers.classes import class_index
 from ligserve.server.workers.explainers.plan import Explained
-from ligserve.v1 import explanation_pb2, explanation_service_pb2
+from ligserve.v1 import explanation_pb2
+from ligserve.v1 import explanation_service_pb2 as service_pb
 
-NOTHING_TO_EXPLAIN = "NOTHING_TO_EXPLAIN"
+
+@dataclass(frozen=True)
+class Stretch:
+    """Consecutive tokens of a row: those of a text that the row answers for.
+
+    Attributes:
+        tokens: the row's tokens, special ones included.
+        own: where the stretch is in the row.
+        first_token: place of the row's first token among all of the text's.
+        window: number of the row among the windows of a long text; None where it is the only one.
+    """
+
+    tokens: service_pb.Tokens
+    own: range
+    first_token: int = 0
+    window: int | None = None
+
+    @classmethod
+    def of_row(cls, tokens: service_pb.Tokens) -> "Stretch":
+        """All tokens of a row that is the whole text."""
+        return cls(tokens, range(len(tokens.ids)))
 
 
-class TokenTargets:
-    """The targets of a token classification request: each token's predicted label, at its position.
+class TokenQuestion:
+    """What is asked about the tokens of a text: each one's predicted label, but for those that are left out.
 
-    In FAITHFUL special tokens are never targets; in LIBRARY they are, as the library has it.
+    In FAITHFUL special tokens are never explained; in LIBRARY they are, as the library has it.
 
     Args:
         labels: one per logit.
-        tokens: the T tokens of the text.
         question: what is left out.
         space: the output space of all targets.
         field: the request's field that holds the question, for error messages.
         library: whether the library's habits are followed.
-        path_end: gives the (T, C) logits of the path's end, which the library takes its labels from; None
-            where they are the prediction's.
 
     Raises:
-        InvalidArgumentError: an ignored token that the text does not have; in FAITHFUL, an ignored label
-            that the model does not have.
+        InvalidArgumentError: in FAITHFUL, an ignored label that the model does not have.
     """
 
     def __init__(
         self,
         labels: Sequence[str],
-        tokens: explanation_service_pb2.Tokens,
         question: explanation_pb2.TokenClassification,
         space: "explanation_pb2.OutputSpace.ValueType",
         field: str,
         *,
         library: bool,
-        path_end: Callable[[], Tensor] | None = None,
     ) -> None:
-        _check_indexes(question.ignored_indexes, len(tokens.ids), f"{field}.ignored_indexes")
         if not library:
             _check_labels(question.ignored_labels, labels, f"{field}.ignored_labels")
-        self._labels = labels
-        self._texts = tokens.texts
+        self.labels = labels
         self._space = space
-        self._path_end = path_end
-        ignored = set(question.ignored_indexes)
-        self._positions = [
-            position
-            for position, special in enumerate(tokens.special)
-            if position not in ignored and (library or not special)
-        ]
+        self._field = f"{field}.ignored_indexes"
+        self._ignored = question.ignored_indexes
+        self._left_out = frozenset(question.ignored_indexes)
         self._ignored_labels = frozenset(question.ignored_labels)
+        self._library = library
+
+    def check(self, length: int) -> None:
+        """Compare the ignored tokens with the text's number of tokens, special ones included.
+
+        Raises:
+            InvalidArgumentError: an ignored token that the text does not have.
+        """
+        there_are = f"the text has {length} tokens (special tokens included), 0 to {length - 1}"
+        wrong = [
+            FieldViolation(f"{self._field}[{number}]", f"there is no token {index}; {there_are}")
+            for number, index in enumerate(self._ignored)
+            if index >= length
+        ]
+        if wrong:
+            raise InvalidArgumentError(wrong, reason="UNKNOWN_TOKEN")
+
+    def explained(self, stretch: Stretch, logits: Tensor) -> list[Explained]:
+        """What is explained of a stretch, now that the model's output for it, (own, C), is known."""
+        predicted = logits.argmax(dim=1).tolist()
+        return [
+            self._of_token(stretch, position, index)
+            for position, index in zip(stretch.own, predicted, strict=True)
+            if self._explains(stretch, position) and self.labels[index] not in self._ignored_labels
+        ]
+
+    def nothing(self, length: int) -> service_pb.Warning:
+        """The warning where nothing is left to explain, of a text of so many tokens."""
+        message = f"each of the {length} tokens is special, or it or its label is ignored"
+        return service_pb.Warning(code="NOTHING_TO_EXPLAIN", message=message)
+
+    def _explains(self, stretch: Stretch, position: int) -> bool:
+        special = stretch.tokens.special[position]
+        return stretch.first_token + position not in self._left_out and (self._library or not special)
+
+    def _of_token(self, stretch: Stretch, position: int, index: int) -> Explained:
+        label, place = self.labels[index], stretch.first_token + position
+        target = service_pb.Target(
+            class_index=index,
+            class_label=label,
+            output_space=self._space,
+            token=place,
+            window=stretch.window,
+        )
+        output = TokenOutput(position, ClassOutput(index, None, self._space))
+        return Explained(output, target, f"{label} of token {place} '{stretch.tokens.texts[position]}'")
+
+
+class TokenTargets:
+    """The targets of a request about a text of one row.
+
+    Args:
+        asked: what is asked.
+        tokens: the T tokens of the row.
+        path_end: gives the (T, C) logits of the path's end, which the library takes its labels from; None
+            where they are the prediction's.
+    """
+
+    def __init__(
+        self,
+        asked: TokenQuestion,
+        tokens: service_pb.Tokens,
+        path_end: Callable[[], Tensor] | None = None,
+    ) -> None:
+        self._asked = asked
+        self._row = Stretch.of_row(tokens)
+        self._path_end = path_end
 
     def explained(self, logits: Tensor) -> list[Explained]:
         """What is explained, now that the model's output for the input, (T, C), is known."""
-        return [self._of_token(position, index) for position, index in self._chosen(logits)]
+        return self._asked.explained(self._row, logits)
 
-    def outcome(self, logits: Sequence[Tensor]) -> explanation_service_pb2.Header:
+    def outcome(self, logits: Sequence[Tensor]) -> service_pb.Header:
         """The output for each token, from the (T, C) logits of the only path."""
         (of_tokens,) = logits
-        header = explanation_service_pb2.Header(labels=self._labels)
+        header = service_pb.Header(labels=self._asked.labels)
         window = header.windows.add(token_predictions=token_predictions(of_tokens))
-        if self._path_end is not None and self._chosen(of_tokens):
+        if not self.explained(of_tokens):
+            header.warnings.append(self._asked.nothing(len(of_tokens)))
+        elif self._path_end is not None:
             window.path_predictions.CopyFrom(token_predictions(self._path_end()))
-        if not self._chosen(of_tokens):
-            message = f"each of the {len(of_tokens)} tokens is special, or it or its label is ignored"
-            header.warnings.add(code=NOTHING_TO_EXPLAIN, message=message)
         return header
 
-    def _chosen(self, logits: Tensor) -> list[tuple[int, int]]:
-        """Position and predicted class of each token that is explained."""
-        predicted = logits.argmax(dim=1).tolist()
-        return [
-            (position, predicted[position])
-            for position in self._positions
-            if self._labels[predicted[position]] not in self._ignored_labels
-        ]
 
-    def _of_token(self, position: int, index: int) -> Explained:
-        label = self._labels[index]
-        target = explanation_service_pb2.Target(
-            class_index=index, class_label=label, output_space=self._space, token=position
-        )
-        output = TokenOutput(position, ClassOutput(index, None, self._space))
-        return Explained(output, target, f"{label} of token {position} '{self._texts[position]}'")
-
-
-def token_predictions(logits: Tensor, first_token: int = 0) -> explanation_service_pb2.TokenPredictions:
+def token_predictions(logits: Tensor, first_token: int = 0) -> service_pb.TokenPredictions:
     """The (T, C) logits of consecutive tokens as the header shows them."""
-    return explanation_service_pb2.TokenPredictions(
+    return service_pb.TokenPredictions(
         first_token=first_token,
         predicted=logits.argmax(dim=1).tolist(),
         probabilities=probabilities(logits).flatten().tolist(),
         logits=logits.flatten().tolist(),
     )
-
-
-def _check_indexes(ignored: Sequence[int], length: int, field: str) -> None:
-    there_are = f"the text has {length} tokens (special tokens included), 0 to {length - 1}"
-    wrong = [
-        FieldViolation(f"{field}[{number}]", f"there is no token {index}; {there_are}")
-        for number, index in enumerate(ignored)
-        if index >= length
-    ]
-    if wrong:
-        raise InvalidArgumentError(wrong, reason="UNKNOWN_TOKEN")
 
 
 def _check_labels(ignored: Sequence[str], labels: Sequence[str], field: str) -> None:

@@ -1,7 +1,7 @@
 """The paths over the windows of a long text."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import overload
 
 from torch import Tensor
@@ -19,11 +19,13 @@ class WindowPaths(Sequence[PathPlan]):
         setting: how they are explained.
         cut: the windows.
         explained: from a window's logits to what is explained.
+        kept: for a head that judges each token, the tokens of each window whose logits are needed.
     """
 
     setting: Setting
     cut: Cut
     explained: Callable[[Tensor], Sequence[Explained]]
+    kept: Sequence[range] | None = None
 
     def __len__(self) -> int:
         return len(self.cut.spans)
@@ -37,4 +39,5 @@ class WindowPaths(Sequence[PathPlan]):
     def __getitem__(self, window: int | slice) -> PathPlan | Sequence[PathPlan]:
         if isinstance(window, slice):
             return [self[number] for number in range(*window.indices(len(self)))]
-        return self.setting.path(self.cut.reader.read(*self.cut.spans[window]), self.explained)
+        path = self.setting.path(self.cut.reader.read(*self.cut.spans[window]), self.explained)
+        return path if self.kept is None else replace(path, kept=self.kept[window])

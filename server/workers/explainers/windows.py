@@ -1,6 +1,7 @@
 """Where the windows over a long text start and end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,24 @@ def window_spans(
         word_starts: positions of the tokens that start a word, ascending.
     """
     return list(_spans(length, capacity, stride, word_starts))
+
+
+def own_spans(length: int, spans: Sequence[tuple[int, int]]) -> list[range]:
+    """For each window the tokens that have most context in it; each of `length` tokens is in one of them.
+
+    A token's context in a window is the fewer of the window's tokens before it and after it. Where that is
+    the same in several windows, the token is the first one's. A window may have none.
+    """
+    most, owners = np.full(length, -1), np.zeros(length, dtype=np.intp)
+    for number, (start, end) in enumerate(spans):
+        places = np.arange(end - start)
+        context = np.minimum(places, places[::-1])
+        better = np.flatnonzero(context > most[start:end])
+        most[start + better] = context[better]
+        owners[start + better] = number
+    # A later token's owner is no earlier window: edges are where owners change.
+    edges = np.searchsorted(owners, np.arange(len(spans) + 1)).tolist()
+    return [range(first, last) for first, last in pairwise(edges)]
 
 
 def _spans(
