@@ -17,6 +17,7 @@ class Cost:
         gradients: backward passes of one row each.
         rows: rows that went through the model, forward-only ones included.
         tokens: tokens in those rows, without padding.
+        token_passes: tokens times passes, forward and backward.
         batches: batches that held at least one of the rows.
         queue_seconds: time in the server's queue.
         compute_seconds: time from the worker's start on the request to its end.
@@ -27,6 +28,7 @@ class Cost:
     gradients: int
     rows: int
     tokens: int
+    token_passes: int
     batches: int
     queue_seconds: float
     compute_seconds: float
@@ -40,9 +42,10 @@ class Cost:
             gradients=message.gradients,
             rows=message.rows,
             tokens=message.tokens,
+            token_passes=message.token_passes,
             batches=message.batches,
-            queue_seconds=_seconds(message.queue_time),
-            compute_seconds=_seconds(message.compute_time),
+            queue_seconds=seconds_of(message.queue_time),
+            compute_seconds=seconds_of(message.compute_time),
         )
 
 
@@ -60,5 +63,6 @@ class Worker:
         return cls(message.id, message.device, message.dtype)
 
 
-def _seconds(duration: Duration) -> float:
+def seconds_of(duration: Duration) -> float:
+    """Seconds of a duration."""
     return duration.ToNanoseconds() / 1e9

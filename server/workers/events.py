@@ -139,6 +139,7 @@ def _cost(costs: Sequence[PathCost], seconds: float) -> pb.Cost:
         batches=sum(cost.batches for cost in costs),
         gradients=sum(cost.gradients for cost in costs),
         reused_points=sum(cost.reused for cost in costs),
+        token_passes=sum(cost.token_passes for cost in costs),
         compute_time=compute_time,
     )
 

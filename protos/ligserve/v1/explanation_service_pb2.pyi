@@ -1161,6 +1161,7 @@ class Cost(_message.Message):
     COMPUTE_TIME_FIELD_NUMBER: _builtins.int
     GRADIENTS_FIELD_NUMBER: _builtins.int
     REUSED_POINTS_FIELD_NUMBER: _builtins.int
+    TOKEN_PASSES_FIELD_NUMBER: _builtins.int
     points: _builtins.int
     """Points: one row each, with a forward pass and a backward pass for every target that needs it."""
     rows: _builtins.int
@@ -1173,6 +1174,10 @@ class Cost(_message.Message):
     """Backward passes of one row each: every point needs one for each target that is not done yet."""
     reused_points: _builtins.int
     """Points that were known from an earlier request about the same input; points does not count them."""
+    token_passes: _builtins.int
+    """Tokens that went through the model, once for each forward or backward pass of their row; without
+    padding. What time is spent on.
+    """
     @_builtins.property
     def queue_time(self) -> _duration_pb2.Duration:
         """Time in the server's queue."""
@@ -1192,10 +1197,11 @@ class Cost(_message.Message):
         compute_time: _duration_pb2.Duration | None = ...,
         gradients: _builtins.int = ...,
         reused_points: _builtins.int = ...,
+        token_passes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["compute_time", b"compute_time", "queue_time", b"queue_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batches", b"batches", "compute_time", b"compute_time", "gradients", b"gradients", "points", b"points", "queue_time", b"queue_time", "reused_points", b"reused_points", "rows", b"rows", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batches", b"batches", "compute_time", b"compute_time", "gradients", b"gradients", "points", b"points", "queue_time", b"queue_time", "reused_points", b"reused_points", "rows", b"rows", "token_passes", b"token_passes", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

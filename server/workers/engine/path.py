@@ -159,7 +159,7 @@ class Path:
 
     def deliver(self, values: Sequence[PointValue]) -> None:
         """Take the values of a batch; tell the listener what follows from them."""
-        self.cost.gradients += len(values) * len(set(self.evaluated))
+        self.cost.add_gradients(len(values) * len(set(self.evaluated)), self.spec.tokens)
         if self._kept is not None:
             for alpha, value, logits in values:
                 self._kept.put(alpha, logits, self.evaluated, value.token_sums)

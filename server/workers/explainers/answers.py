@@ -15,6 +15,8 @@ from ligserve.v1 import explanation_pb2, explanation_service_pb2
 
 _ENDS = {START: explanation_service_pb2.ANSWER_END_START, END: explanation_service_pb2.ANSWER_END_END}
 _ABOUT = {START: "the answer's first token", END: "the answer's last token"}
+# Where an answer starts, and where it ends.
+ANSWER_TARGETS = len(_ABOUT)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Protocol
 from torch import Tensor
 
 from ligserve.server.workers.explainers.accuracy import asked_tolerance, window_rule
-from ligserve.server.workers.explainers.aggregates import Aggregation, DocumentTargets, document_outcome
+from ligserve.server.workers.explainers.aggregates import MAX, Aggregation, DocumentTargets, document_outcome
 from ligserve.server.workers.explainers.faithful_text import faithful_input
 from ligserve.server.workers.explainers.library_text import library_input
 from ligserve.server.workers.explainers.long_input import Cut, cut_text
@@ -27,6 +27,11 @@ Outcome = Callable[[Sequence[Tensor]], explanation_service_pb2.Header]
 
 class TextTargets(DocumentTargets, Protocol):
     """What is asked of a classifier about a row of text, or about a document."""
+
+    @property
+    def count(self) -> int:
+        """How many targets there are."""
+        ...
 
     def explained(self, logits: Tensor) -> Sequence[Explained]:
         """What is explained, now that the model's output for the input, (C,), is known."""
@@ -71,6 +76,8 @@ def plan_cut(setting: Setting, cut: Cut, targets: TextTargets) -> Plan:
         token_counts=counts,
         rule=lambda change: window_rule(options, convention, change),
         tolerance=asked_tolerance(options, convention),
+        targets=targets.count,
+        targets_in=None if asked.aggregate == MAX else [targets.count] * len(counts),
     )
     return Plan(
         model=setting.model,
@@ -99,7 +106,7 @@ def _of_one_row(setting: Setting, text: TextInput, targets: TextTargets, outcome
     return Plan(
         model=setting.model,
         convention=setting.convention,
-        paths=[setting.path(text, targets.explained)],
+        paths=[setting.path(text, targets.explained, targets.count)],
         outcome=outcome,
         warnings=setting.warnings,
     )

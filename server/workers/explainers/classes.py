@@ -47,6 +47,11 @@ class ClassTargets:
             for target, path in zip(asked, (f"{field}[{n}]" for n in range(len(asked))), strict=True)
         ]
 
+    @property
+    def count(self) -> int:
+        """How many targets there are."""
+        return len(self._asked)
+
     def explained(self, logits: Tensor) -> list[Explained]:
         """What is explained, now that the model's output for the input, (C,), is known."""
         return self.explained_of(int(logits.argmax()))

@@ -35,7 +35,7 @@ def plan_image_classification(request: pb.ExplainRequest, model: ImageModel) -> 
     spec = PixelPathSpec(model, row, row)
     labels = chosen_labels(model.labels, question.custom_labels, f"{FIELD}.custom_labels")
     targets = ClassTargets(labels, question.targets, setting.space, f"{FIELD}.targets")
-    path = PathPlan(spec, setting.rule(spec), pb.Tokens(), targets.explained)
+    path = PathPlan(spec, setting.rule(spec), pb.Tokens(), targets.explained, targets.count)
     return Plan(
         model=model,
         convention=setting.convention,

@@ -37,6 +37,11 @@ class LabelTargets:
             ClassOutput(index, None, space, among=(index,)) for index in indexes or range(len(labels))
         ]
 
+    @property
+    def count(self) -> int:
+        """How many targets there are."""
+        return len(self._outputs)
+
     def explained(self, logits: Tensor) -> list[Explained]:
         """What is explained, whatever the (C,) logits are."""
         return self.explained_of(int(logits.argmax()))

@@ -31,7 +31,7 @@ def plan_pairwise_sequence_classification(request: ExplainRequest, model: TextMo
     return Plan(
         model=model,
         convention=setting.convention,
-        paths=[setting.path(text, targets.explained)],
+        paths=[setting.path(text, targets.explained, targets.count)],
         outcome=targets.outcome,
         warnings=setting.warnings,
     )

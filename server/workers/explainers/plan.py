@@ -41,6 +41,8 @@ class PathPlan:
         rule: how it is integrated.
         tokens: its tokens.
         explained: from the input's logits, (C,) or (T, C), to what is explained.
+        most_targets: how many targets that can be, told before the logits are known; of a window its document
+            tells it.
         first_target: number of its first target, as the header counts them.
         hypothesis: for zero-shot classification, the second text, which the caller did not send.
         outputs: what is computed where that is not what is explained; empty: the outputs that are explained.
@@ -54,6 +56,7 @@ class PathPlan:
     rule: QuadratureRule
     tokens: explanation_service_pb2.Tokens
     explained: Callable[[Tensor], Sequence[Explained]]
+    most_targets: int = 1
     first_target: int = 0
     hypothesis: str = ""
     outputs: Sequence[Output] = ()
@@ -93,6 +96,9 @@ class DocumentPlan:
         token_counts: (W,), each window's tokens, special ones not counted.
         rule: from (K,), the sum of the windows' |change| x share for each target, to a window's rule.
         tolerance: the tolerance for the document; None for a fixed number of steps.
+        targets: how many targets it has at most, told before the logits are known.
+        targets_in: (W,), how many of them are about each window at most; None where each is about one window
+            that only the logits tell.
     """
 
     outcome: "Callable[[WindowLogits], DocumentOutcome]"
@@ -100,6 +106,8 @@ class DocumentPlan:
     token_counts: Sequence[int]
     rule: Callable[[Floats], QuadratureRule]
     tolerance: float | None
+    targets: int
+    targets_in: Sequence[int] | None
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,7 @@ class Plan:
         document: where the paths are the windows of a long text, how they belong together; its own `outcome`
             is asked then.
         copies: where noisy copies of the input are integrated in place of the only path.
+        may_explain_less: whether the paths may have fewer targets than their most.
     """
 
     model: LoadedModel
@@ -125,6 +134,7 @@ class Plan:
     warnings: Sequence[explanation_service_pb2.Warning]
     document: DocumentPlan | None = None
     copies: NoisyCopies | None = None
+    may_explain_less: bool = False
 
 
 # The making of a plan; it stops now and then, so that others get their turn.

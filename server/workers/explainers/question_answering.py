@@ -1,6 +1,6 @@
 """Question answering: the start and the end of the answer that a model picks from a context."""
 
-from ligserve.server.workers.explainers.answers import BestSpan, LargestLogits, Passage
+from ligserve.server.workers.explainers.answers import ANSWER_TARGETS, BestSpan, LargestLogits, Passage
 from ligserve.server.workers.explainers.faithful_text import faithful_question
 from ligserve.server.workers.explainers.library_question import library_question
 from ligserve.server.workers.explainers.plan import Plan
@@ -35,7 +35,7 @@ def plan_question_answering(request: ExplainRequest, model: TextModel) -> Plan:
     return Plan(
         model=model,
         convention=setting.convention,
-        paths=[setting.path(text, answer.explained)],
+        paths=[setting.path(text, answer.explained, ANSWER_TARGETS)],
         outcome=answer.outcome,
         warnings=setting.warnings,
     )

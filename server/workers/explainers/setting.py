@@ -53,6 +53,7 @@ class Setting:
         self,
         text: TextInput,
         explained: Callable[[Tensor], Sequence[Explained]],
+        most_targets: int = 1,
         first_target: int = 0,
         hypothesis: str = "",
     ) -> PathPlan:
@@ -66,7 +67,16 @@ class Setting:
             prediction_row=text.prediction_row,
         )
         rule = quadrature_rule(self.options, self.convention)
-        return PathPlan(spec, rule, text.tokens, explained, first_target, hypothesis, basis=self.every_class)
+        return PathPlan(
+            spec,
+            rule,
+            text.tokens,
+            explained,
+            most_targets,
+            first_target,
+            hypothesis,
+            basis=self.every_class,
+        )
 
 
 def setting_of(request: explanation_service_pb2.ExplainRequest, model: TextModel, explainer: str) -> Setting:

@@ -60,9 +60,10 @@ def _of_row(setting: Setting, text: TextInput, asked: TokenQuestion, lost: int =
     return Plan(
         model=model,
         convention=setting.convention,
-        paths=[setting.path(text, targets.explained)],
+        paths=[setting.path(text, targets.explained, targets.most)],
         outcome=targets.outcome,
         warnings=setting.warnings,
+        may_explain_less=targets.may_be_fewer,
     )
 
 

@@ -136,6 +136,16 @@ class TokenTargets:
         self._row = Stretch.of_row(tokens)
         self._path_end = path_end
 
+    @property
+    def most(self) -> int:
+        """How many targets there are if no predicted label is ignored."""
+        return len(self._positions)
+
+    @property
+    def may_be_fewer(self) -> bool:
+        """Whether labels are ignored."""
+        return bool(self._ignored_labels)
+
     def explained(self, logits: Tensor) -> list[Explained]:
         """What is explained, now that the model's output for the input, (T, C), is known."""
         return self._asked.explained(self._row, logits)

@@ -37,7 +37,7 @@ def plan_zero_shot_classification(request: ExplainRequest, model: TextModel) -> 
         model=model,
         convention=setting.convention,
         paths=[
-            _path(setting, question, candidates.explained(number), number, first_target=number)
+            _path(setting, question, candidates.explained(number), 1, number, first_target=number)
             for number in range(len(question.labels))
         ],
         outcome=candidates.outcome,
@@ -51,7 +51,8 @@ def _competing(setting: Setting, question: explanation_pb2.ZeroShotClassificatio
     if entailment is None:
         raise RuntimeError("a model without an entailment label was not refused")
     labels = CompetingLabels(list(question.labels), entailment, setting.space)
-    paths = [_path(setting, question, labels.explained, number) for number in range(len(question.labels))]
+    count = len(question.labels)
+    paths = [_path(setting, question, labels.explained, count, number) for number in range(count)]
     rule = quadrature_rule(setting.options, setting.convention)
     return Plan(
         model=setting.model,
@@ -66,6 +67,7 @@ def _path(
     setting: Setting,
     question: explanation_pb2.ZeroShotClassification,
     explained: Callable[[Tensor], Sequence[Explained]],
+    most_targets: int,
     number: int,
     first_target: int = 0,
 ) -> PathPlan:
@@ -75,4 +77,4 @@ def _path(
     premise = SourceText(question.text, f"{FIELD}.text")
     read = library_premise if setting.library else faithful_pair
     text = read(setting.model, premise, SourceText(hypothesis, f"{FIELD}.labels[{number}]"), setting.token)
-    return setting.path(text, explained, first_target, hypothesis)
+    return setting.path(text, explained, most_targets, first_target, hypothesis)

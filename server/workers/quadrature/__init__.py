@@ -3,6 +3,7 @@
 from ligserve.server.workers.quadrature.adaptive import AdaptiveRule
 from ligserve.server.workers.quadrature.copies import CombinedCopies
 from ligserve.server.workers.quadrature.fixed import FixedRule, gauss_legendre, midpoint
+from ligserve.server.workers.quadrature.forecast import PointsForecast
 from ligserve.server.workers.quadrature.lockstep import Coupling, LockStep, LockStepRule
 from ligserve.server.workers.quadrature.results import BAR
 from ligserve.server.workers.quadrature.rule import NodeValue, PathEstimate, QuadratureRule
@@ -17,6 +18,7 @@ __all__ = [
     "LockStepRule",
     "NodeValue",
     "PathEstimate",
+    "PointsForecast",
     "QuadratureRule",
     "gauss_legendre",
     "midpoint",

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ligserve.server.workers.quadrature.findings import Findings, findings
+from ligserve.server.workers.quadrature.forecast import PointsForecast, adaptive_points
 from ligserve.server.workers.quadrature.refinement import splits
 from ligserve.server.workers.quadrature.results import Results
 from ligserve.server.workers.quadrature.rule import Floats, NodeValue, PathEstimate
@@ -51,6 +52,10 @@ class AdaptiveRule:
     def start(self) -> list[float]:
         """Both ends first: the end is where the prediction is."""
         return [1.0, 0.0, *FIRST_POINTS[1:-1]]
+
+    def forecast(self, targets: int) -> PointsForecast:
+        """At least the first round, at most the points that are allowed."""
+        return adaptive_points(self._tolerance, targets, len(FIRST_POINTS), self._max_points)
 
     def needed(self, count: int) -> Sequence[int]:
         """The targets that are not done."""

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ligserve.server.workers.quadrature.forecast import PointsForecast, fixed_points
 from ligserve.server.workers.quadrature.rule import Floats, NodeValue, PathEstimate
 from ligserve.v1 import explanation_service_pb2 as pb
 
@@ -66,6 +67,10 @@ class FixedRule:
         """Both ends of the path where they are not known, then the nodes."""
         ends = [end for end in (1.0, 0.0) if end not in self._ends]
         return [*ends, *(node for node in self._weights if node not in (0.0, 1.0))]
+
+    def forecast(self, targets: int) -> PointsForecast:
+        """All the nodes, and the ends."""
+        return fixed_points(len(self.start()))
 
     def needed(self, count: int) -> Sequence[int]:
         """Every target."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ligserve.server.workers.quadrature.forecast import PointsForecast
 from ligserve.server.workers.quadrature.rule import Floats, NodeValue, PathEstimate, QuadratureRule
 from ligserve.v1 import explanation_service_pb2 as pb
 
@@ -43,6 +44,10 @@ class LockStep:
     def start(self) -> list[float]:
         """The first round's alphas, the same for every path."""
         return list(self._first)
+
+    def forecast(self, targets: int) -> PointsForecast:
+        """How many points each path will take."""
+        return self._rule.forecast(targets)
 
     def add(self, number: int, alpha: float, value: NodeValue) -> None:
         """Take the value of a path's point; the last path's completes the node."""
@@ -118,6 +123,10 @@ class LockStepRule:
     def start(self) -> list[float]:
         """The first round's alphas."""
         return self.whole.start()
+
+    def forecast(self, targets: int) -> PointsForecast:
+        """Those of the rule of all paths."""
+        return self.whole.forecast(targets)
 
     def needed(self, count: int) -> Sequence[int]:
         """The path's output, whichever targets go on."""

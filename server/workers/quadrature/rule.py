@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ligserve.server.workers.quadrature.forecast import PointsForecast
 from ligserve.v1 import explanation_service_pb2 as pb
 
 Floats = NDArray[np.float64]
@@ -72,6 +73,10 @@ class QuadratureRule(Protocol):
 
     def start(self) -> list[float]:
         """The first round's alphas; the first of them is 1."""
+        ...
+
+    def forecast(self, targets: int) -> PointsForecast:
+        """How many points it will take for so many targets; before the start."""
         ...
 
     def needed(self, count: int) -> Sequence[int]:
