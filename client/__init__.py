@@ -89,6 +89,7 @@ from ligserve.client.types.enums import (
     QuadratureRule,
     StopReason,
 )
+from ligserve.client.types.estimate import CostEstimate, ExpectedCost
 from ligserve.client.types.events import (
     EstimateEvent,
     Event,
@@ -130,12 +131,14 @@ __all__ = [
     "Combine",
     "Convention",
     "Cost",
+    "CostEstimate",
     "DeadlineExceededError",
     "Document",
     "DocumentWindow",
     "EmbeddingLayer",
     "EstimateEvent",
     "Event",
+    "ExpectedCost",
     "ExplainOptions",
     "ExplainerSupport",
     "Explanation",

@@ -57,7 +57,7 @@ LongInputLike: TypeAlias = LongInputPolicy | Window | str
 
 
 class ExplainKeywords(TypedDict, total=False):
-    """The keyword arguments of explain() and stream(); `ExplainOptions` documents them."""
+    """The keyword arguments of explain(), stream() and estimate_cost(); `ExplainOptions` documents them."""
 
     convention: Convention | str | None
     accuracy: Accuracy | str | None

@@ -72,6 +72,11 @@ def stream_request(
     return message
 
 
+def cost_request(request: service_pb.ExplainRequest) -> service_pb.EstimateCostRequest:
+    """The request for what another one would cost."""
+    return service_pb.EstimateCostRequest(request=request)
+
+
 def _fill_options(message: pb.ExplainOptions, options: ExplainOptions, scope: FieldScope) -> None:
     _fill_accuracy(message, options, scope)
     if isinstance(options.convention, Convention):

@@ -26,9 +26,10 @@ from ligserve.client.channel import (
 from ligserve.client.errors import ClientClosedError, translate_rpc_errors
 from ligserve.client.folding import fold_answer
 from ligserve.client.options import UNSET, ExplainKeywords, Metadata, Timeout
-from ligserve.client.requests import stream_request
+from ligserve.client.requests import cost_request, stream_request
 from ligserve.client.sync_stream import ExplanationStream, explained_with_progress
 from ligserve.client.tasks import Task
+from ligserve.client.types.estimate import CostEstimate
 from ligserve.client.types.explanation import Explanation
 from ligserve.client.types.models import Model
 from ligserve.v1.explanation_service_pb2_grpc import ExplanationServiceStub
@@ -95,6 +96,22 @@ class Client:
         with translate_rpc_errors(settings.asked):
             answer = stub.Explain(call.request, timeout=settings.timeout, metadata=settings.metadata)
         return fold_answer(answer, call.texts)
+
+    def estimate_cost(self, model: str, task: Task, **options: Unpack[ExplainKeywords]) -> CostEstimate:
+        """What an explanation would cost, without computing it; options are those of `ExplainOptions`.
+
+        Raises:
+            LigserveError: any of its tree.
+            TypeError: the task is none, or a value is of the wrong type.
+            ValueError: an option's value is unknown or out of range.
+        """
+        call = explain_call(self._config, model, task, options)
+        stub, settings = ExplanationServiceStub(self._open()), call.settings
+        with translate_rpc_errors(settings.asked):
+            answer = stub.EstimateCost(
+                cost_request(call.request), timeout=settings.timeout, metadata=settings.metadata
+            )
+        return CostEstimate.from_proto(answer)
 
     def stream(
         self,

@@ -62,6 +62,13 @@ MaxQueue = Annotated[
 MaxTextChars = Annotated[
     int | None, typer.Option(help="Longest text that is taken, in characters. Default: 1000000.")
 ]
+MaxTokenPasses = Annotated[
+    int | None,
+    typer.Option(
+        help="Most token passes (tokens x passes, forward and backward) that one request may be expected to "
+        "cost; `ligserve explain --estimate` tells a request's. Default: no limit."
+    ),
+]
 MaxDeadline = Annotated[
     float | None, typer.Option(help="Longest time that a request may take, in seconds. Default: 600.")
 ]

@@ -43,6 +43,9 @@ class ServerConfig:
     max_queue: int = 256
     max_request_bytes: int = MAX_REQUEST_BYTES
     max_text_chars: int = MAX_TEXT_CHARS
+    # Token passes (rows x tokens x passes, forward and backward) that one request may be judged to cost.
+    # 0: no limit; what a device does in a second differs too much for any number to fit all.
+    max_token_passes: int = 0
     # Caps callers' deadlines, and is the deadline of callers that set none.
     max_deadline_s: float = 600.0
     drain_grace_s: float = 30.0
@@ -85,6 +88,7 @@ _PARSERS: Mapping[str, values.Parser] = {
     "max_queue": values.integer(0, 1_000_000),
     "max_request_bytes": values.integer(1024, 1 << 30),
     "max_text_chars": values.integer(1, 1 << 30),
+    "max_token_passes": values.token_passes,
     "max_deadline_s": values.seconds(above=0.0),
     "drain_grace_s": values.seconds(above=-1.0),
     "write_stall_s": values.seconds(above=0.0),

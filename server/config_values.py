@@ -12,6 +12,8 @@ from pathlib import Path
 Parser = Callable[[object], object]
 Origin = Callable[[str], str]
 
+# What a frame to a worker can carry, and more than any device does in a lifetime.
+MOST_TOKEN_PASSES = (1 << 63) - 1
 LOG_LEVELS = ("debug", "info", "warning", "error")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?|mps")
@@ -31,6 +33,8 @@ class ModelSpec:
     trust_remote_code: bool = False
     # 0: as the checkpoint's configuration says.
     num_labels: int = 0
+    # Most token passes of one request. 0: the server's limit.
+    max_token_passes: int = 0
 
     @classmethod
     def parse(cls, text: str) -> "ModelSpec":
@@ -93,6 +97,7 @@ def _from_table(name: str, table: object) -> ModelSpec:
         allow_pickle=boolean(table.get("allow_pickle", False)),
         trust_remote_code=boolean(table.get("trust_remote_code", False)),
         num_labels=integer(0, 1_000_000)(table.get("num_labels", 0)),
+        max_token_passes=token_passes(table.get("max_token_passes", 0)),
     )
 
 
@@ -136,6 +141,9 @@ def integer(least: int, most: int) -> Callable[[object], int]:
         return number
 
     return parse
+
+
+token_passes = integer(0, MOST_TOKEN_PASSES)
 
 
 def seconds(*, above: float) -> Callable[[object], float]:

@@ -59,12 +59,14 @@ class InvalidArgumentError(ServeError):
 
     code = code_pb2.INVALID_ARGUMENT
 
-    def __init__(self, violations: Sequence[FieldViolation], *, reason: str = "INVALID_REQUEST") -> None:
+    def __init__(
+        self, violations: Sequence[FieldViolation], *, reason: str = "INVALID_REQUEST", **metadata: str
+    ) -> None:
         shown = list(violations[:MAX_VIOLATIONS])
         message = "; ".join(f"{v.field}: {v.description}" for v in shown)
         if len(violations) > len(shown):
             message += f"; and {len(violations) - len(shown)} more"
-        super().__init__(message, reason=reason)
+        super().__init__(message, reason=reason, **metadata)
         self.violations = tuple(shown)
 
     def details(self) -> list[Message]:

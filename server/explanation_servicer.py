@@ -6,13 +6,13 @@ from contextlib import aclosing
 
 import grpc.aio
 
-from ligserve.server.call import current_call
+from ligserve.server.call import Call, current_call
 from ligserve.server.errors import ResourceExhaustedError
 from ligserve.server.fold import fold
 from ligserve.server.pool.dispatcher import Dispatcher
 from ligserve.server.pool.events import Event
-from ligserve.server.pool.job import Job
-from ligserve.server.progress import with_progress
+from ligserve.server.pool.job import ExplainJob, ForecastJob
+from ligserve.server.progress import deadline_passed, with_progress
 from ligserve.server.validation.options import duration_seconds
 from ligserve.v1 import explanation_service_pb2 as pb
 from ligserve.v1.explanation_service_pb2_grpc import ExplanationServiceServicer
@@ -62,6 +62,30 @@ class ExplanationService(ExplanationServiceServicer):
                 async for event in events:
                     await self._write(context, event)
 
+    async def EstimateCost(
+        self, request: pb.EstimateCostRequest, context: Context
+    ) -> pb.EstimateCostResponse:
+        """What a request would cost."""
+        call = _begun(request.request)
+        job = ForecastJob(
+            request_id=call.request_id, request=request.request, deadline=self._deadline(context)
+        )
+        with self._dispatcher.running(job):
+            try:
+                answer = await job.forecast.get(job.seconds_left)
+            except TimeoutError:
+                raise deadline_passed(queued=self._dispatcher.position(job) > 0) from None
+        self._fill_queue_times(request.request.model, answer)
+        return answer
+
+    def _fill_queue_times(self, model: str, answer: pb.EstimateCostResponse) -> None:
+        for cost in (answer.expected, answer.maximum):
+            known = cost.HasField("compute_time")
+            compute_s = cost.compute_time.ToNanoseconds() / 1e9 if known else None
+            queue_s = self._dispatcher.expected_queue_s(model, compute_s)
+            if queue_s is not None:
+                cost.queue_time.FromNanoseconds(round(queue_s * 1e9))
+
     def _job(
         self,
         request: pb.ExplainRequest,
@@ -70,19 +94,19 @@ class ExplanationService(ExplanationServiceServicer):
         partial_estimates: bool,
         estimate_interval: float,
         preview: bool = False,
-    ) -> Job:
-        call = current_call()
-        call.model = request.model
-        left = context.time_remaining()
-        seconds = self._max_deadline_s if left is None else min(left, self._max_deadline_s)
-        return Job(
-            request_id=call.request_id,
+    ) -> ExplainJob:
+        return ExplainJob(
+            request_id=_begun(request).request_id,
             request=request,
-            deadline=time.monotonic() + seconds,
+            deadline=self._deadline(context),
             partial_estimates=partial_estimates,
             estimate_interval=estimate_interval,
             preview=preview,
         )
+
+    def _deadline(self, context: Context) -> float:
+        left = context.time_remaining()
+        return time.monotonic() + (self._max_deadline_s if left is None else min(left, self._max_deadline_s))
 
     async def _write(self, context: Context, event: Event) -> None:
         if event.HasField("summary"):
@@ -94,6 +118,13 @@ class ExplanationService(ExplanationServiceServicer):
             raise ResourceExhaustedError(
                 f"the client read nothing for {self._write_stall_s:g} s", reason="SLOW_READER"
             ) from error
+
+
+def _begun(request: pb.ExplainRequest) -> Call:
+    """The current call, which knows its model from now on."""
+    call = current_call()
+    call.model = request.model
+    return call
 
 
 def _estimate_interval(request: pb.StreamExplainRequest) -> float:

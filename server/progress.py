@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 
 from ligserve.server.errors import DeadlineExceededError
 from ligserve.server.pool.events import Event
-from ligserve.server.pool.job import Job
+from ligserve.server.pool.job import ExplainJob, Job
 from ligserve.v1 import explanation_service_pb2 as pb
 
 LONGEST_SILENCE_S = 0.5
@@ -45,7 +45,7 @@ class ProgressPace:
         return event
 
 
-async def with_progress(job: Job, position: Callable[[Job], int]) -> AsyncGenerator[Event, None]:
+async def with_progress(job: ExplainJob, position: Callable[[Job], int]) -> AsyncGenerator[Event, None]:
     """A job's events, and progress between them, until the summary.
 
     Raises:
@@ -73,7 +73,11 @@ async def with_progress(job: Job, position: Callable[[Job], int]) -> AsyncGenera
 
 
 def _check_deadline(job: Job, position: Callable[[Job], int]) -> None:
-    if job.seconds_left > 0:
-        return
-    where = "in the queue" if position(job) else "at work"
-    raise DeadlineExceededError(f"the deadline passed while the request was {where}", reason="DEADLINE")
+    if job.seconds_left <= 0:
+        raise deadline_passed(queued=position(job) > 0)
+
+
+def deadline_passed(*, queued: bool) -> DeadlineExceededError:
+    """The deadline passed; whether the request was still in the queue then."""
+    where = "in the queue" if queued else "at work"
+    return DeadlineExceededError(f"the deadline passed while the request was {where}", reason="DEADLINE")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ligserve.client.channel import DEFAULT_TIMEOUT_S
+from ligserve.client.cli.estimate import tell_cost
 from ligserve.client.cli.options import DEFAULT_SERVER, AsJson, Server, Timeout
 from ligserve.client.cli.output import show
 from ligserve.client.cli.tasks import Asked
@@ -84,6 +85,7 @@ Retargetable = Annotated[
 ImageFile = Annotated[
     Path | None, typer.Option("--image", help="A PNG or JPEG file to explain, in place of a text.")
 ]
+Estimate = Annotated[bool, typer.Option("--estimate", help="Tell what it would cost, and compute nothing.")]
 HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write the table as a page of HTML.")]
 
 
@@ -114,6 +116,7 @@ def explain(
     timeout: Timeout = DEFAULT_TIMEOUT_S,
     as_json: AsJson = False,
     html: HtmlFile = None,
+    estimate: Estimate = False,
 ) -> None:
     """Explains what a model makes of a text (its class, or what the options ask for), or of an image.
 
@@ -124,6 +127,8 @@ def explain(
     `ligserve explain --file review.txt -m sentiment --class POSITIVE --class NEGATIVE --html review.html`
 
     `ligserve explain --file report.txt -m sentiment --stride 256 --accuracy fast --timeout 600`
+
+    `ligserve explain --file report.txt -m sentiment --stride 256 --estimate`
 
     `ligserve explain --image photo.jpg -m vit --html photo.html`
 
@@ -162,6 +167,10 @@ def explain(
         long_input=_long_input(long_input, stride, aggregate),
         retargetable=retargetable,
     )
+    if estimate:
+        with Client(server, timeout=timeout) as client:
+            tell_cost(client.estimate_cost(model, task, **options), as_json=as_json)
+        return
     with Client(server, timeout=timeout) as client, client.stream(model, task, **options) as stream:
         explanation = explained_with_progress(stream)
     if html is not None:

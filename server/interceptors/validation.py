@@ -24,7 +24,7 @@ class Validation(AroundCall):
         found = violations(request, max_text_chars=self._max_text_chars)
         if found:
             raise InvalidArgumentError(found)
-        if isinstance(request, pb.StreamExplainRequest):
+        if isinstance(request, pb.StreamExplainRequest | pb.EstimateCostRequest):
             refuse_unbuilt(request.request)
         elif isinstance(request, pb.ExplainRequest):
             refuse_unbuilt(request)

@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from ligserve.internal.v1 import frames_pb2
-from ligserve.v1 import explanation_service_pb2 as service_pb
 from ligserve.v1 import model_service_pb2 as model_pb
 
 
@@ -35,8 +34,10 @@ class WorkerHandle(Protocol):
     def alive(self) -> bool:
         """Whether it takes jobs; false from the very moment that its death is seen."""
 
-    def run(self, order: frames_pb2.RunJob) -> AsyncGenerator[service_pb.StreamExplainResponse, None]:
-        """Events of a job, as they come. Closing the generator cancels the job and waits until it has ended.
+    def run(self, order: frames_pb2.RunJob) -> AsyncGenerator[frames_pb2.JobEvent, None]:
+        """What the worker says of a job, as it comes.
+
+        Closing the generator cancels the job and waits until it has ended.
 
         Args:
             order: the job; its job_id is filled in here.

@@ -76,6 +76,7 @@ class LocalBackend:
                 allow_pickle=model.allow_pickle,
                 trust_remote_code=model.trust_remote_code,
                 num_labels=model.num_labels,
+                max_token_passes=model.max_token_passes or config.max_token_passes,
             )
         return start
 

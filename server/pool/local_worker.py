@@ -12,7 +12,6 @@ from ligserve.server.errors import RemoteError
 from ligserve.server.framing import FramingError, pack_frame, read_frame
 from ligserve.server.pool.handle import WorkerLostError
 from ligserve.server.pool.process import EXIT_PATIENCE_S, WorkerProcess
-from ligserve.v1 import explanation_service_pb2 as service_pb
 from ligserve.v1 import model_service_pb2 as model_pb
 
 # None: the worker is gone.
@@ -64,8 +63,8 @@ class LocalWorker:
         """The process's number."""
         return self._process.pid
 
-    async def run(self, order: frames_pb2.RunJob) -> AsyncGenerator[service_pb.StreamExplainResponse, None]:
-        """Events of a job; see WorkerHandle."""
+    async def run(self, order: frames_pb2.RunJob) -> AsyncGenerator[frames_pb2.JobEvent, None]:
+        """What the worker says of a job; see WorkerHandle."""
         number = next(self._numbers)
         inbox: _Inbox = asyncio.Queue()
         self._admit(number, inbox)
@@ -75,7 +74,7 @@ class LocalWorker:
             while not isinstance(item := await inbox.get(), frames_pb2.JobEnded):
                 if item is None:
                     raise WorkerLostError(self._id)
-                yield item.event
+                yield item
             if item.HasField("failure"):
                 raise RemoteError(item.failure)
         finally:

@@ -15,7 +15,8 @@ MAX_PAGE_SIZE = 1000
 def violations(request: Message, *, max_text_chars: int) -> list[FieldViolation]:
     """Everything that is wrong with a request in itself; empty if nothing is.
 
-    Paths are relative to ExplainRequest, also for StreamExplain, or to the request of another method.
+    Paths are relative to ExplainRequest, also for StreamExplain and EstimateCost, or to the request of
+    another method.
     """
     found = Violations()
     match request:
@@ -24,6 +25,8 @@ def violations(request: Message, *, max_text_chars: int) -> list[FieldViolation]
         case service_pb.StreamExplainRequest():
             _check_explain(found, request.request, max_text_chars)
             check_stream(found, request.stream)
+        case service_pb.EstimateCostRequest():
+            _check_explain(found, request.request, max_text_chars)
         case model_pb.ListModelsRequest():
             found.whole_number("page_size", request.page_size, 0, MAX_PAGE_SIZE)
         case model_pb.GetModelRequest():

@@ -22,12 +22,20 @@ class JobChannel:
         run: the front's order.
         send: hands a frame to the front; never blocks for long.
         forget: called once, when the job has ended.
+        summarised: called with the job's summary.
     """
 
-    def __init__(self, run: RunJob, send: Send, forget: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        run: RunJob,
+        send: Send,
+        forget: Callable[[int], None],
+        summarised: Callable[[pb.Summary], None] = lambda _: None,
+    ) -> None:
         self._run = run
         self._send = send
         self._forget = forget
+        self._summarised = summarised
         self._told_progress = time.monotonic()
         self._ended = False
         self._lock = threading.Lock()
@@ -40,6 +48,8 @@ class JobChannel:
     def tell(self, event: pb.StreamExplainResponse) -> None:
         """Send an event, unless the job has ended."""
         if not self._ended:
+            if event.HasField("summary"):
+                self._summarised(event.summary)
             self._send(WorkerFrame(event=JobEvent(job_id=self._run.job_id, event=event)))
 
     def tell_all(self, events: Iterable[pb.StreamExplainResponse]) -> None:

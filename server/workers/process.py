@@ -6,13 +6,15 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import torch
 from transformers.utils import logging as transformers_logging
 
-from ligserve.internal.v1.frames_pb2 import RunJob, StartWorker, WorkerFrame, WorkerReady
+from ligserve.internal.v1.frames_pb2 import JobEvent, RunJob, StartWorker, WorkerFrame, WorkerReady
 from ligserve.server.errors import FailedPreconditionError, NotFoundError, UnimplementedError, to_failure
 from ligserve.server.logs import configure_logs, logger
+from ligserve.server.workers.accounts import Accounts
 from ligserve.server.workers.description import describe
 from ligserve.server.workers.document_job import DocumentJob
 from ligserve.server.workers.engine.engine import Engine
@@ -27,7 +29,7 @@ from ligserve.server.workers.noisy_job import NoisyJob
 from ligserve.server.workers.pipe import Pipe
 from ligserve.server.workers.probe import probed
 from ligserve.v1 import explanation_pb2
-from ligserve.v1.explanation_service_pb2 import ExplainRequest
+from ligserve.v1.explanation_service_pb2 import EstimateCostResponse, ExplainRequest
 
 _log = logger("ligserve.worker")
 
@@ -121,6 +123,8 @@ class Worker:
         self._models = models
         self._pipe = pipe
         self._engine = Engine(start.token_budget, start.kept_bytes)
+        limits = {source.name: source.max_token_passes for source in start.models}
+        self._accounts = Accounts(limits, self._engine)
         self._planner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="planner")
         self._lock = threading.Lock()
         self._planning: set[int] = set()
@@ -165,13 +169,23 @@ class Worker:
                 self._planner.submit(self._plan_on, run, planning, received)
 
     def _submit(self, run: RunJob, plan: Plan, received: float) -> None:
-        channel = JobChannel(run, self._pipe.send, self._forget)
+        if run.only_forecast:
+            self._tell_cost(run, self._accounts.told(plan, time.monotonic() - received))
+            return
+        expected = self._accounts.admit(plan)
+        learn = partial(self._accounts.learn, plan, expected)
+        channel = JobChannel(run, self._pipe.send, self._forget, learn)
         job = _kind_of_job(plan)(run, plan, self._identity, channel, received)
         if self._done_planning(run.job_id, job):
             try:
                 job.start(self._engine)
             except Exception as error:
                 channel.end(error)
+
+    def _tell_cost(self, run: RunJob, cost: EstimateCostResponse) -> None:
+        if self._done_planning(run.job_id):
+            self._pipe.send(WorkerFrame(event=JobEvent(job_id=run.job_id, forecast=cost)))
+            self._pipe.send(ended(run.job_id))
 
     def _done_planning(self, job_id: int, job: AnyJob | None = None) -> bool:
         """Whether the job was still wanted; if so, it is `job` from now on, or nothing."""

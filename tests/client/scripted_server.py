@@ -50,6 +50,7 @@ class Script(service_grpc.ExplanationServiceServicer, model_grpc.ModelServiceSer
 
     address: str = ""
     messages: list[service_pb.StreamExplainResponse] | None = None
+    estimate: service_pb.EstimateCostResponse = field(default_factory=service_pb.EstimateCostResponse)
     warnings: list[tuple[str, str]] = field(default_factory=list)
     labels: tuple[str, ...] = LABELS
     single_logit: bool = False
@@ -86,6 +87,14 @@ class Script(service_grpc.ExplanationServiceServicer, model_grpc.ModelServiceSer
             # A call that is cancelled while a message is written ends here, at its yield.
             self.cancelled.set()
             raise
+
+    async def EstimateCost(
+        self, request: service_pb.EstimateCostRequest, context: Any
+    ) -> service_pb.EstimateCostResponse:
+        await self._enter(request.request, context)
+        if self.hang:
+            await self._hang()
+        return self.estimate
 
     async def ListModels(
         self, request: model_pb.ListModelsRequest, context: Any

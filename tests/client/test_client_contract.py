@@ -17,6 +17,7 @@ from ligserve.v1 import explanation_service_pb2, model_service_pb2
 METHODS = {
     "Explain": "explain",
     "StreamExplain": "stream",
+    "EstimateCost": "estimate_cost",
     "ListModels": "models",
     "GetModel": "model",
 }
@@ -53,6 +54,8 @@ PUBLIC_NAMES = [
     "ClientClosedError",
     "Convention",
     "Cost",
+    "CostEstimate",
+    "ExpectedCost",
     "DEFAULT_SERVER",
     "DEFAULT_TIMEOUT_S",
     "DeadlineExceededError",

@@ -64,6 +64,13 @@ class Front:
         response: pb.ExplainResponse = await self.explanations.Explain(ask(text), timeout=timeout)
         return response
 
+    async def estimate(
+        self, text: str = "hello", timeout: float = 20, **fields: Any
+    ) -> pb.EstimateCostResponse:
+        request = pb.EstimateCostRequest(request=ask(text, **fields))
+        response: pb.EstimateCostResponse = await self.explanations.EstimateCost(request, timeout=timeout)
+        return response
+
     def stream(self, text: str = "hello", timeout: float = 20, **options: Any) -> Any:
         return self.explanations.StreamExplain(ask_stream(text), timeout=timeout, **options)
 

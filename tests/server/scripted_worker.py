@@ -2,7 +2,8 @@
 
 Texts: "hello", "stream N" (N partial estimates), "chunks", "flood" (partial estimates of 256
 scores until cancelled), "hang" (until cancelled), "deaf" (for ever), "crash", "fail CODE", "unfinished" (ends
-without a summary), "garbage". The header's warnings tell what the worker has seen.
+without a summary), "garbage". The header's warnings tell what the worker has seen. A forecast has as many
+windows as cancellations were seen, and a compute time of 2 s.
 Sources: "refuse", "exit", "crash-loop", "wait:FIFO" (loads until somebody writes to the FIFO).
 """
 
@@ -12,6 +13,8 @@ import os
 import socket
 import threading
 from pathlib import Path
+
+from google.protobuf.duration_pb2 import Duration
 
 from ligserve.internal.v1 import frames_pb2
 from ligserve.server.framing import LENGTH_BYTES, frame_length, pack_frame
@@ -90,9 +93,18 @@ class Scripted:
         if word == "fail":
             failure = frames_pb2.Failure(code=int(rest), message="as you wish")
             return self.end(order.job_id, failure)
+        if order.only_forecast:
+            getattr(self, f"do_{word}" if word != "hello" else "forecast")(order, rest)
+            return None
         self.event(order.job_id, pb.StreamExplainResponse(header=self.header(order)))
         getattr(self, f"do_{word}", self.do_hello)(order, rest)
         return None
+
+    def forecast(self, order: frames_pb2.RunJob, _: str) -> None:
+        known = pb.Cost(compute_time=Duration(seconds=2))
+        forecast = pb.EstimateCostResponse(windows=self.cancellations, expected=known)
+        self.send(frames_pb2.WorkerFrame(event=frames_pb2.JobEvent(job_id=order.job_id, forecast=forecast)))
+        self.end(order.job_id)
 
     def header(self, order: frames_pb2.RunJob) -> pb.Header:
         header = pb.Header(request_id=order.request_id, model=order.request.model)
@@ -108,7 +120,8 @@ class Scripted:
         self.event(order.job_id, pb.StreamExplainResponse(estimate=estimate))
 
     def finish(self, order: frames_pb2.RunJob) -> None:
-        summary = pb.Summary(cost=pb.Cost(points=50), worker=pb.WorkerInfo(id=self.start.worker_id))
+        cost = pb.Cost(points=50, compute_time=Duration(seconds=8))
+        summary = pb.Summary(cost=cost, worker=pb.WorkerInfo(id=self.start.worker_id))
         self.event(order.job_id, pb.StreamExplainResponse(summary=summary))
         self.end(order.job_id)
 

@@ -255,6 +255,91 @@ class StreamOptions(_message.Message):
 Global___StreamOptions: _TypeAlias = StreamOptions  # noqa: Y015
 
 @_typing.final
+class EstimateCostRequest(_message.Message):
+    """Asks what a request would cost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def request(self) -> Global___ExplainRequest:
+        """The request."""
+
+    def __init__(
+        self,
+        *,
+        request: Global___ExplainRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EstimateCostRequest: _TypeAlias = EstimateCostRequest  # noqa: Y015
+
+@_typing.final
+class EstimateCostResponse(_message.Message):
+    """What a request will cost, as far as it can be told before it is run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WINDOWS_FIELD_NUMBER: _builtins.int
+    TARGETS_FIELD_NUMBER: _builtins.int
+    TARGETS_MAY_BE_FEWER_FIELD_NUMBER: _builtins.int
+    EXPECTED_FIELD_NUMBER: _builtins.int
+    MAXIMUM_FIELD_NUMBER: _builtins.int
+    LEARNT_FROM_FIELD_NUMBER: _builtins.int
+    JUDGED_TOKEN_PASSES_FIELD_NUMBER: _builtins.int
+    MAX_TOKEN_PASSES_FIELD_NUMBER: _builtins.int
+    windows: _builtins.int
+    """How many windows the answer would have; window_count of its header."""
+    targets: _builtins.int
+    """How many targets it would have."""
+    targets_may_be_fewer: _builtins.bool
+    """Whether it may have fewer: which tokens' labels are ignored is known once they are predicted."""
+    learnt_from: _builtins.int
+    """How many recent requests the expected points were corrected by. 0: they are documented figures alone."""
+    judged_token_passes: _builtins.int
+    """What is held against max_token_passes: those expected by documented figures alone, so that a request is
+    always judged alike.
+    """
+    max_token_passes: _builtins.int
+    """Most that the server takes; a request that is judged to cost more is refused. 0: no limit."""
+    @_builtins.property
+    def expected(self) -> Global___Cost:
+        """What it is expected to cost, if no point is known from an earlier request. With fixed_steps all but batches
+        and times is exact, unless there may be fewer targets, two of them are the same, or only the largest windows
+        are explained. With a tolerance the points are those of documented figures, corrected by what recent
+        requests to the model took there; that targets that are done take part in no more backward passes is left
+        out of account.
+        """
+
+    @_builtins.property
+    def maximum(self) -> Global___Cost:
+        """What it may cost at most: with a tolerance max_points on every path."""
+
+    def __init__(
+        self,
+        *,
+        windows: _builtins.int = ...,
+        targets: _builtins.int = ...,
+        targets_may_be_fewer: _builtins.bool = ...,
+        expected: Global___Cost | None = ...,
+        maximum: Global___Cost | None = ...,
+        learnt_from: _builtins.int = ...,
+        judged_token_passes: _builtins.int = ...,
+        max_token_passes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected", "maximum", b"maximum"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected", "judged_token_passes", b"judged_token_passes", "learnt_from", b"learnt_from", "max_token_passes", b"max_token_passes", "maximum", b"maximum", "targets", b"targets", "targets_may_be_fewer", b"targets_may_be_fewer", "windows", b"windows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EstimateCostResponse: _TypeAlias = EstimateCostResponse  # noqa: Y015
+
+@_typing.final
 class StreamExplainResponse(_message.Message):
     """One event of a stream."""
 
@@ -1149,7 +1234,7 @@ Global___TargetSummary: _TypeAlias = TargetSummary  # noqa: Y015
 
 @_typing.final
 class Cost(_message.Message):
-    """What an answer cost."""
+    """What an answer cost, or is expected to cost."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1169,22 +1254,26 @@ class Cost(_message.Message):
     tokens: _builtins.int
     """Tokens in those rows, without padding."""
     batches: _builtins.int
-    """Batches that held at least one of the rows."""
+    """Batches that held at least one of the rows. Expected: as if nothing else were at work."""
     gradients: _builtins.int
     """Backward passes of one row each: every point needs one for each target that is not done yet."""
     reused_points: _builtins.int
     """Points that were known from an earlier request about the same input; points does not count them."""
     token_passes: _builtins.int
     """Tokens that went through the model, once for each forward or backward pass of their row; without
-    padding. What time is spent on.
+    padding. What time is spent on, and so the unit of the server's limit.
     """
     @_builtins.property
     def queue_time(self) -> _duration_pb2.Duration:
-        """Time in the server's queue."""
+        """Time in the server's queue. Expected: and in which other requests have their turns, if those that are at
+        work now go on for as long as this one. Unset: not known.
+        """
 
     @_builtins.property
     def compute_time(self) -> _duration_pb2.Duration:
-        """Time from the worker's start on the request to its end."""
+        """Time from the worker's start on the request to its end. Expected: with the worker to itself. Unset: not
+        known, since the model has not been at work since its worker started.
+        """
 
     def __init__(
         self,

@@ -45,6 +45,11 @@ class ExplanationServiceStub(object):
                 request_serializer=ligserve_dot_v1_dot_explanation__service__pb2.StreamExplainRequest.SerializeToString,
                 response_deserializer=ligserve_dot_v1_dot_explanation__service__pb2.StreamExplainResponse.FromString,
                 _registered_method=True)
+        self.EstimateCost = channel.unary_unary(
+                '/ligserve.v1.ExplanationService/EstimateCost',
+                request_serializer=ligserve_dot_v1_dot_explanation__service__pb2.EstimateCostRequest.SerializeToString,
+                response_deserializer=ligserve_dot_v1_dot_explanation__service__pb2.EstimateCostResponse.FromString,
+                _registered_method=True)
 
 
 class ExplanationServiceServicer(object):
@@ -65,8 +70,17 @@ class ExplanationServiceServicer(object):
         progress, one summary. The windows of a long text are worked on by how much there is to explain in them,
         most first; the final estimate of a window is not touched again. The last estimates equal Explain's
         answer, up to float rounding where other requests share the batches. Every message is below 256 KiB.
-        A stream without a summary was cut short. Field paths in errors start at ExplainRequest for both
+        A stream without a summary was cut short. Field paths in errors start at ExplainRequest for all
         methods; those of StreamOptions start with "stream.".
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EstimateCost(self, request, context):
+        """Tells what a request will cost without running it: it is read and cut into windows, and no pass of the
+        model is made. What is wrong with a request is answered as Explain would. It does not wait behind
+        requests that are at work.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,6 +98,11 @@ def add_ExplanationServiceServicer_to_server(servicer, server):
                     servicer.StreamExplain,
                     request_deserializer=ligserve_dot_v1_dot_explanation__service__pb2.StreamExplainRequest.FromString,
                     response_serializer=ligserve_dot_v1_dot_explanation__service__pb2.StreamExplainResponse.SerializeToString,
+            ),
+            'EstimateCost': grpc.unary_unary_rpc_method_handler(
+                    servicer.EstimateCost,
+                    request_deserializer=ligserve_dot_v1_dot_explanation__service__pb2.EstimateCostRequest.FromString,
+                    response_serializer=ligserve_dot_v1_dot_explanation__service__pb2.EstimateCostResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -141,6 +160,33 @@ class ExplanationService(object):
             '/ligserve.v1.ExplanationService/StreamExplain',
             ligserve_dot_v1_dot_explanation__service__pb2.StreamExplainRequest.SerializeToString,
             ligserve_dot_v1_dot_explanation__service__pb2.StreamExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EstimateCost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ligserve.v1.ExplanationService/EstimateCost',
+            ligserve_dot_v1_dot_explanation__service__pb2.EstimateCostRequest.SerializeToString,
+            ligserve_dot_v1_dot_explanation__service__pb2.EstimateCostResponse.FromString,
             options,
             channel_credentials,
             insecure,

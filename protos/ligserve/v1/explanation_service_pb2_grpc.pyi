@@ -43,8 +43,13 @@ class ExplanationServiceStub:
     progress, one summary. The windows of a long text are worked on by how much there is to explain in them,
     most first; the final estimate of a window is not touched again. The last estimates equal Explain's
     answer, up to float rounding where other requests share the batches. Every message is below 256 KiB.
-    A stream without a summary was cut short. Field paths in errors start at ExplainRequest for both
+    A stream without a summary was cut short. Field paths in errors start at ExplainRequest for all
     methods; those of StreamOptions start with "stream.".
+    """
+    EstimateCost: _grpc.UnaryUnaryMultiCallable[_explanation_service_pb2.EstimateCostRequest, _explanation_service_pb2.EstimateCostResponse]
+    """Tells what a request will cost without running it: it is read and cut into windows, and no pass of the
+    model is made. What is wrong with a request is answered as Explain would. It does not wait behind
+    requests that are at work.
     """
 
 @_typing.type_check_only
@@ -62,8 +67,13 @@ class ExplanationServiceAsyncStub(ExplanationServiceStub):
     progress, one summary. The windows of a long text are worked on by how much there is to explain in them,
     most first; the final estimate of a window is not touched again. The last estimates equal Explain's
     answer, up to float rounding where other requests share the batches. Every message is below 256 KiB.
-    A stream without a summary was cut short. Field paths in errors start at ExplainRequest for both
+    A stream without a summary was cut short. Field paths in errors start at ExplainRequest for all
     methods; those of StreamOptions start with "stream.".
+    """
+    EstimateCost: _aio.UnaryUnaryMultiCallable[_explanation_service_pb2.EstimateCostRequest, _explanation_service_pb2.EstimateCostResponse]  # type: ignore[assignment]
+    """Tells what a request will cost without running it: it is read and cut into windows, and no pass of the
+    model is made. What is wrong with a request is answered as Explain would. It does not wait behind
+    requests that are at work.
     """
 
 class ExplanationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -90,8 +100,19 @@ class ExplanationServiceServicer(metaclass=_abc_1.ABCMeta):
         progress, one summary. The windows of a long text are worked on by how much there is to explain in them,
         most first; the final estimate of a window is not touched again. The last estimates equal Explain's
         answer, up to float rounding where other requests share the batches. Every message is below 256 KiB.
-        A stream without a summary was cut short. Field paths in errors start at ExplainRequest for both
+        A stream without a summary was cut short. Field paths in errors start at ExplainRequest for all
         methods; those of StreamOptions start with "stream.".
+        """
+
+    @_abc_1.abstractmethod
+    def EstimateCost(
+        self,
+        request: _explanation_service_pb2.EstimateCostRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_explanation_service_pb2.EstimateCostResponse, _abc.Awaitable[_explanation_service_pb2.EstimateCostResponse]]:
+        """Tells what a request will cost without running it: it is read and cut into windows, and no pass of the
+        model is made. What is wrong with a request is answered as Explain would. It does not wait behind
+        requests that are at work.
         """
 
 def add_ExplanationServiceServicer_to_server(servicer: ExplanationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

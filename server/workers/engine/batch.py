@@ -21,12 +21,16 @@ class Batch:
     Attributes:
         slices: the points.
         holds_memory: whether it stands between two turns.
+        token_passes: rows x padded length, once for each forward or backward pass; 0 before the first turn.
+        seconds: what its turns have taken.
     """
 
     def __init__(self, slices: Sequence[Slice]) -> None:
         self.slices = slices
         self._spec = slices[0].path.spec
         self.holds_memory = False
+        self.token_passes = 0
+        self.seconds = 0.0
         self._turns = self._run()
 
     @property
@@ -52,6 +56,7 @@ class Batch:
             values = [_target_values(piece, logits[rows]) for piece, rows in self._rows()]
         sums: list[list[Tensor]] = [[] for _ in self.slices]
         most = max(map(len, values))
+        self.token_passes = (1 + most) * len(logits) * max(piece.path.spec.tokens for piece in self.slices)
         for number in range(most):
             if number and number % OUTPUTS_PER_TURN == 0:
                 yield

@@ -13,6 +13,7 @@ from ligserve.server.workers.engine.forward import in_batches, in_halves, predic
 from ligserve.server.workers.engine.kept_points import KeptPoints
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.scheduler import Scheduler, Slice
+from ligserve.server.workers.engine.speed import Speed
 from ligserve.server.workers.failures import is_out_of_memory
 
 _log = logger("ligserve.engine")
@@ -43,6 +44,7 @@ class Engine:
         self._under_way: deque[Batch] = deque()
         self._closed = False
         self._turn_seconds = 0.0
+        self._speeds: dict[str, Speed] = {}
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -63,6 +65,15 @@ class Engine:
     def schedule(self, path: Path) -> None:
         """Take in a path whose outputs are known. From the engine's thread only."""
         self._scheduler.add(path)
+
+    @property
+    def keeps_points(self) -> bool:
+        """Whether points are kept for later questions about the same input."""
+        return self._kept.keeps
+
+    def speed(self, model: str) -> Speed:
+        """How long batches of a model take. From any thread."""
+        return self._speeds.setdefault(model, Speed())
 
     def close(self) -> None:
         """Stop after the batch at hand; unfinished paths are forgotten."""
@@ -141,6 +152,10 @@ class Engine:
             self._under_way.append(batch)
         else:
             self._deliver_all(batch.slices, values)
+        batch.seconds += time.monotonic() - started
+        if values is not None:
+            model = batch.slices[0].path.spec.model.name
+            self.speed(model).saw(batch.token_passes, batch.seconds)
 
     def _deliver_all(self, slices: Sequence[Slice], values: Values) -> None:
         for piece, value in zip(slices, values, strict=True):

@@ -72,6 +72,11 @@ class KeptPoints:
         self._most_bytes = most_bytes
         self._paths: dict[str, OrderedDict[bytes, KeptPath]] = defaultdict(OrderedDict)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether any are kept."""
+        return self._most_bytes > 0
+
     def of(self, spec: PathSpec) -> KeptPath | None:
         """The points of a path, none at first; None where none can be kept."""
         key = spec.identity if self._most_bytes else None

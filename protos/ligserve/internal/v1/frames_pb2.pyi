@@ -125,6 +125,7 @@ class ModelSource(_message.Message):
     ALLOW_PICKLE_FIELD_NUMBER: _builtins.int
     TRUST_REMOTE_CODE_FIELD_NUMBER: _builtins.int
     NUM_LABELS_FIELD_NUMBER: _builtins.int
+    MAX_TOKEN_PASSES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name that requests use."""
     source: _builtins.str
@@ -137,6 +138,8 @@ class ModelSource(_message.Message):
     """Whether code of the checkpoint may run."""
     num_labels: _builtins.int
     """Number of labels, where the checkpoint's configuration is wrong. 0: as configured."""
+    max_token_passes: _builtins.int
+    """Most token passes that a request may be judged to cost. 0: no limit."""
     def __init__(
         self,
         *,
@@ -146,10 +149,11 @@ class ModelSource(_message.Message):
         allow_pickle: _builtins.bool = ...,
         trust_remote_code: _builtins.bool = ...,
         num_labels: _builtins.int = ...,
+        max_token_passes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_pickle", b"allow_pickle", "name", b"name", "num_labels", b"num_labels", "revision", b"revision", "source", b"source", "trust_remote_code", b"trust_remote_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_pickle", b"allow_pickle", "max_token_passes", b"max_token_passes", "name", b"name", "num_labels", b"num_labels", "revision", b"revision", "source", b"source", "trust_remote_code", b"trust_remote_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -168,6 +172,7 @@ class RunJob(_message.Message):
     PARTIAL_ESTIMATES_FIELD_NUMBER: _builtins.int
     ESTIMATE_INTERVAL_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    ONLY_FORECAST_FIELD_NUMBER: _builtins.int
     job_id: _builtins.int
     """Number that the front gave to the job."""
     request_id: _builtins.str
@@ -180,6 +185,8 @@ class RunJob(_message.Message):
     """Shortest time between two of them, in seconds."""
     preview: _builtins.bool
     """Whether a preview is wanted."""
+    only_forecast: _builtins.bool
+    """Whether nothing is asked but what the job would cost; the worker answers with JobEvent.forecast alone."""
     @_builtins.property
     def request(self) -> _explanation_service_pb2.ExplainRequest:
         """The question."""
@@ -194,10 +201,11 @@ class RunJob(_message.Message):
         partial_estimates: _builtins.bool = ...,
         estimate_interval: _builtins.float = ...,
         preview: _builtins.bool = ...,
+        only_forecast: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "request", b"request", "seconds_left", b"seconds_left"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "estimate_interval", b"estimate_interval", "job_id", b"job_id", "partial_estimates", b"partial_estimates", "preview", b"preview", "request", b"request", "request_id", b"request_id", "seconds_left", b"seconds_left"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "estimate_interval", b"estimate_interval", "job_id", b"job_id", "only_forecast", b"only_forecast", "partial_estimates", b"partial_estimates", "preview", b"preview", "request", b"request", "request_id", b"request_id", "seconds_left", b"seconds_left"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__seconds_left: _TypeAlias = _typing.Literal["seconds_left"]  # noqa: Y015
     _WhichOneofArgType__seconds_left: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left"]  # noqa: Y015
@@ -307,23 +315,31 @@ class JobEvent(_message.Message):
 
     JOB_ID_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
+    FORECAST_FIELD_NUMBER: _builtins.int
     job_id: _builtins.int
     """Number of the job."""
     @_builtins.property
     def event(self) -> _explanation_service_pb2.StreamExplainResponse:
         """The event. The front fills in queue times."""
 
+    @_builtins.property
+    def forecast(self) -> _explanation_service_pb2.EstimateCostResponse:
+        """What the job would cost. The front fills in queue times."""
+
     def __init__(
         self,
         *,
         job_id: _builtins.int = ...,
         event: _explanation_service_pb2.StreamExplainResponse | None = ...,
+        forecast: _explanation_service_pb2.EstimateCostResponse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "forecast", b"forecast", "said", b"said"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "job_id", b"job_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "forecast", b"forecast", "job_id", b"job_id", "said", b"said"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_said: _TypeAlias = _typing.Literal["event", "forecast"]  # noqa: Y015
+    _WhichOneofArgType_said: _TypeAlias = _typing.Literal["said", b"said"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_said) -> _WhichOneofReturnType_said | None: ...
 
 Global___JobEvent: _TypeAlias = JobEvent  # noqa: Y015
 
