@@ -8,7 +8,7 @@ from ligserve.client.errors import MalformedAnswerError
 from ligserve.client.types.document import Document, DocumentWindow
 from ligserve.client.types.enums import StopReason
 from ligserve.client.types.events import EstimateEvent
-from ligserve.client.types.targets import TargetSummary
+from ligserve.client.types.targets import Target, TargetSummary
 
 
 def document_scores(
@@ -53,25 +53,33 @@ def windows_with_scores(document: Document, assembly: EstimateAssembly) -> tuple
 class RunningScores:
     """The scores of a long text's first target while they come, for who wants to show them.
 
+    Where tokens' labels are explained, each token has what its own label's scores add up to.
+
     Args:
         document: the text.
+        targets: what is explained.
 
     Attributes:
         scores: for each of the document's tokens the sum over the windows so far.
-        known: for each of them, whether a window that it is in has come.
+        known: for each of them, whether a window that it is in (or its label) has come.
     """
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, targets: Sequence[Target]) -> None:
         self._document = document
+        self._tokens = [target.token for target in targets]
         self.scores = [0.0] * len(document.tokens)
         self.known = [False] * len(document.tokens)
 
     def add(self, estimate: EstimateEvent) -> None:
-        """Take a window's estimate; those that are not final are passed over."""
-        if not estimate.final:
+        """Take a window's estimate; those that are not final, or about other targets, are passed over."""
+        token = self._tokens[estimate.target]
+        if not estimate.final or (token is None and estimate.target > 0):
             return
-        places = self._document.places(estimate.window)
-        _add(self.scores, places, estimate.scores)
+        if token is None:
+            places, scores = self._document.places(estimate.window), estimate.scores
+        else:
+            places, scores = (token,), (sum(estimate.scores),)
+        _add(self.scores, places, scores)
         for place in places:
             self.known[place] = True
 

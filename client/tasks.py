@@ -190,7 +190,8 @@ class TokenClassification:
 
     Attributes:
         text: the text.
-        ignored_indexes: token positions (special tokens counted) that are not explained.
+        ignored_indexes: positions of tokens that are not explained, special tokens counted; as in the
+            explanation's tokens, which of a long text too has special ones once at its start and end.
         ignored_labels: labels whose tokens are not explained, such as "O"; one may be given bare.
     """
 

@@ -8,6 +8,7 @@ from ligserve.client.explainers.blocking import BlockingExplainer
 from ligserve.client.explainers.construction import checked_client
 from ligserve.client.explainers.question import CallOptions
 from ligserve.client.explainers.token_classification_core import TokenAttributions, TokenClassificationCore
+from ligserve.client.options import LongInputLike
 from ligserve.client.sync import Client
 from ligserve.client.types.enums import OutputSpace
 
@@ -43,6 +44,7 @@ class TokenClassificationExplainer(TokenClassificationCore, BlockingExplainer):
         tolerance: float | None = None,
         output_space: OutputSpace | str | None = None,
         timeout: float | None = None,
+        long_input: LongInputLike | None = None,
     ) -> dict[str, TokenAttributions]:
         """For each token that is not ignored its label, and tokens with normalised scores for that.
 
@@ -57,12 +59,16 @@ class TokenClassificationExplainer(TokenClassificationCore, BlockingExplainer):
             tolerance: relative error to reach, in place of a number of steps.
             output_space: the function of the logits; None: the probability.
             timeout: seconds; None: the client's default.
+            long_input: what to do with a text that is longer than the model takes, as "window", where each
+                label has the scores of its window's tokens; None: refuse.
 
         Raises:
             LigserveError: any of its tree.
             ValueError: n_steps and tolerance are both given.
         """
-        options = CallOptions(embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout)
+        options = CallOptions(
+            embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout, long_input
+        )
         task = self._task(text, ignored_indexes, ignored_labels)
         return self._finish(self._explained(self._question(task, options)))
 
@@ -94,6 +100,7 @@ class AsyncTokenClassificationExplainer(TokenClassificationCore, AwaitedExplaine
         tolerance: float | None = None,
         output_space: OutputSpace | str | None = None,
         timeout: float | None = None,
+        long_input: LongInputLike | None = None,
     ) -> dict[str, TokenAttributions]:
         """As `TokenClassificationExplainer.__call__`.
 
@@ -101,6 +108,8 @@ class AsyncTokenClassificationExplainer(TokenClassificationCore, AwaitedExplaine
             LigserveError: any of its tree.
             ValueError: n_steps and tolerance are both given.
         """
-        options = CallOptions(embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout)
+        options = CallOptions(
+            embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout, long_input
+        )
         task = self._task(text, ignored_indexes, ignored_labels)
         return self._finish(await self._explained(self._question(task, options)))

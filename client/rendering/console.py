@@ -1,6 +1,6 @@
 """Explanations on a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ligserve.client.rendering.captions import caption
 from ligserve.client.rendering.colours import rgb_colour, strengths
+from ligserve.client.rendering.excerpts import excerpt
 from ligserve.client.rendering.figures import (
     error_figures,
     sum_figures,
@@ -18,7 +19,7 @@ from ligserve.client.rendering.figures import (
     worst_figures,
 )
 from ligserve.client.rendering.headline import headline
-from ligserve.client.rendering.pieces import one_line, printable, target_pieces
+from ligserve.client.rendering.pieces import Piece, one_line, printable, target_pieces
 
 if TYPE_CHECKING:
     from ligserve.client.types.explanation import Explanation
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 TOP_WORDS = 8
 # Weaker contributions are left without colour, to leave the eye something to rest on.
 FAINTEST = 0.03
+# Of a long text as many labels as one may want to read on a terminal.
+MOST_LABELS = 40
 
 
 def render(explanation: "Explanation") -> RenderableType:
@@ -36,8 +39,11 @@ def render(explanation: "Explanation") -> RenderableType:
 
 def coloured_text(explanation: "Explanation", target: int) -> Text:
     """The caller's text as it was written, each token on a background that shows its contribution."""
+    return _coloured(target_pieces(explanation, target, special=False))
+
+
+def _coloured(pieces: Sequence[Piece]) -> Text:
     text = Text()
-    pieces = target_pieces(explanation, target, special=False)
     for piece, strength in zip(pieces, strengths(p.score or 0.0 for p in pieces), strict=True):
         text.append(printable(piece.text), style=_style(strength))
     return text
@@ -66,14 +72,20 @@ def _targets(explanation: "Explanation") -> Iterator[RenderableType]:
 
 
 def _labels(explanation: "Explanation") -> Iterator[RenderableType]:
-    """A row for each label, since there may be as many as tokens."""
-    rows = Table.grid(padding=(0, 2, 0, 0))
-    for position in range(len(explanation.targets)):
-        rows.add_row(
-            Text(printable(caption(explanation, position)), "bold"), coloured_text(explanation, position)
+    """A row for each label, since there may be as many as tokens; of a long text with a part of it."""
+    rows, count = Table.grid(padding=(0, 2, 0, 0)), len(explanation.targets)
+    shown = min(count, MOST_LABELS) if explanation.windows else count
+    for position in range(shown):
+        pieces = (
+            excerpt(explanation, position)
+            if explanation.windows
+            else target_pieces(explanation, position, special=False)
         )
+        rows.add_row(Text(printable(caption(explanation, position)), "bold"), _coloured(pieces))
     yield Text()
     yield rows
+    if shown < count:
+        yield Text(f"and {count - shown} more, which HTML and JSON show", style="dim")
     yield Text(worst_figures(explanation), style="dim")
 
 

@@ -3,27 +3,19 @@
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from ligserve.client.rendering.colours import css_colour, strengths
-from ligserve.client.rendering.html import (
-    WORDS_STYLE,
-    escaped,
-    explanation_notes,
-    legend,
-    notes_html,
-    words_html,
-)
+from ligserve.client.rendering.colours import strengths
+from ligserve.client.rendering.html import escaped, explanation_notes, legend, notes_html, words_block
 from ligserve.client.rendering.pieces import Piece, target_pieces
+from ligserve.client.rendering.strip import Part, strip_html
 
 if TYPE_CHECKING:
     from ligserve.client.types.explanation import Explanation
 
 # More sections than this make neither a readable strip nor a readable page; windows share one then.
 MOST_SECTIONS = 200
-_STRIP = "display: flex; height: 2em; border: 1px solid; margin: 0.5em 0"
-_CELL = "flex: 1 1 0; min-width: 1px; background-color:"
-_SUMMARY = "cursor: pointer; padding: 0.2em; color: black; background-color:"
 # How much of a section's text its closed heading shows, in code points.
 _GLIMPSE = 60
 # Strength of a section that is open from the start.
@@ -83,37 +75,26 @@ def _placed(pieces: Sequence[Piece]) -> Iterator[tuple[int, Piece]]:
 def _target(explanation: "Explanation", target: int) -> str:
     explained, sections = explanation.targets[target], sections_of(explanation, target)
     heat = strengths(section.score for section in sections)
-    shades = strengths(piece.score or 0.0 for section in sections for piece in section.pieces)
-    cells, details, used = [], [], 0
-    for section, strength in zip(sections, heat, strict=True):
-        own = shades[used : used + len(section.pieces)]
-        used += len(section.pieces)
-        anchor = f"{escaped(explanation.request_id)}-{target}-{section.first}"
-        cells.append(_cell(anchor, section, strength))
-        details.append(_details(anchor, section, strength, own))
-    heading = f"<p>why <b>{escaped(str(explained.target))}</b></p>"
-    return f'{heading}<nav style="{_STRIP}">{"".join(cells)}</nav>{"".join(details)}'
-
-
-def _cell(anchor: str, section: Section, strength: float) -> str:
-    title = f"{_windows(section)}: {section.score:+.4g}"
-    return f'<a href="#{anchor}" title="{title}" style="{_CELL} {css_colour(strength)}"></a>'
-
-
-def _details(anchor: str, section: Section, strength: float, shades: Sequence[float]) -> str:
-    glimpse = " ".join("".join(piece.text for piece in section.pieces[:_GLIMPSE]).split())[:_GLIMPSE]
-    summary = f"{_windows(section)}: {section.score:+.4g} &nbsp; {escaped(glimpse)}"
-    # The strongest sections are open: what there is to see is seen at once. The others open when they are
-    # jumped to, since browsers reveal what a link points into.
-    state = " open" if abs(strength) > OPEN_FROM else ""
-    style = f"{_SUMMARY} {css_colour(strength)}"
-    words = words_html(section.pieces, shades)
-    return (
-        f'<details{state}><summary style="{style}">{summary}</summary>'
-        f'<div id="{anchor}" dir="auto" style="{WORDS_STYLE}">{words}</div></details>'
+    shades = iter(strengths(piece.score or 0.0 for section in sections for piece in section.pieces))
+    parts = (
+        Part(
+            anchor=f"{explanation.request_id}-{target}-{section.first}",
+            name=f"{windows_name(section.first, section.last)}: {section.score:+.4g}",
+            glimpse=_glimpse(section),
+            strength=strength,
+            body=words_block(section.pieces, list(islice(shades, len(section.pieces)))),
+            # What there is to see is seen at once.
+            unfolded=abs(strength) > OPEN_FROM,
+        )
+        for section, strength in zip(sections, heat, strict=True)
     )
+    return f"<p>why <b>{escaped(str(explained.target))}</b></p>{strip_html(parts)}"
 
 
-def _windows(section: Section) -> str:
-    several = section.last > section.first
-    return f"windows {section.first} to {section.last}" if several else f"window {section.first}"
+def _glimpse(section: Section) -> str:
+    return " ".join("".join(piece.text for piece in section.pieces[:_GLIMPSE]).split())[:_GLIMPSE]
+
+
+def windows_name(first: int, last: int) -> str:
+    """How windows that are shown together are called."""
+    return f"windows {first} to {last}" if last > first else f"window {first}"

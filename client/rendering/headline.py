@@ -10,6 +10,9 @@ from ligserve.client.rendering.pieces import one_line, printable
 if TYPE_CHECKING:
     from ligserve.client.types.explanation import Explanation
 
+# A long text may have thousands.
+MOST_ENTITIES = 40
+
 
 def headline(explanation: "Explanation") -> Text | None:
     """The predicted class, the answer, or the explained entities, and which model says so, if any."""
@@ -26,7 +29,9 @@ def _found(explanation: "Explanation") -> list[Text]:
         return [_part("answer", answer_text(answer), answer.probability)]
     if explanation.token_predictions:
         entities = explanation.entities()
-        parts = [_part(entity.label, entity.text, entity.probability) for entity in entities]
+        parts = [_part(entity.label, entity.text, entity.probability) for entity in entities[:MOST_ENTITIES]]
+        if len(entities) > MOST_ENTITIES:
+            parts.append(Text(f"and {len(entities) - MOST_ENTITIES} more", style="dim"))
         return parts or [Text("no explained entity", style="dim")]
     return [] if prediction is None else [_part("predicted", prediction.label, prediction.probability)]
 

@@ -145,6 +145,11 @@ def words_html(pieces: Sequence[Piece], shades: Sequence[float]) -> str:
     return "".join(map(_piece, pieces, shades))
 
 
+def words_block(pieces: Sequence[Piece], shades: Sequence[float]) -> str:
+    """The same as a block of its own, in the direction of its writing."""
+    return f'<div dir="auto" style="{WORDS_STYLE}">{words_html(pieces, shades)}</div>'
+
+
 def _piece(piece: Piece, strength: float) -> str:
     if piece.score is None:
         return escaped(piece.text)

@@ -40,10 +40,10 @@ class ProgressBar:
     def show(self, event: Event) -> None:
         """Take notice of an event."""
         match event:
-            case HeaderEvent(document=document):
-                self._scores = None if document is None else RunningScores(document)
+            case HeaderEvent(document=document, targets=targets):
+                self._scores = None if document is None else RunningScores(document, targets)
                 self._bars.update(self._bar, description="explaining")
-            case EstimateEvent() if self._scores is not None and event.target == 0:
+            case EstimateEvent() if self._scores is not None:
                 self._scores.add(event)
             case ProgressEvent():
                 self._show_progress(event)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 from ligserve.client.rendering.document_html import document_html
 from ligserve.client.rendering.html import explanation_notes, explanation_rows, page, table
+from ligserve.client.rendering.labels_html import labels_html
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,11 +26,12 @@ class Shown:
     def html(self) -> str:
         """A table like captum's as a fragment of HTML, one row per target, and how exact each is.
 
-        A long text is a strip of colours to jump by, and its windows to unfold.
+        A long text is a strip of colours to jump by, and its windows to unfold; of the labels of its tokens
+        each has what stands around it.
         """
         shown = cast("Explanation", self)
         if self.windows:
-            return document_html(shown)
+            return labels_html(shown) if shown.token_predictions else document_html(shown)
         return table(explanation_rows(shown), notes=explanation_notes(shown))
 
     def save_html(self, path: str | Path) -> None:

@@ -1,6 +1,8 @@
 """Labels of long texts over the wire: each token in one window, as the model judges that window."""
 
+import json
 import random
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -12,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from transformers import AutoModelForTokenClassification, AutoTokenizer
+from typer.testing import CliRunner
 
 from ligserve.client import (
     Aggregate,
@@ -22,8 +25,10 @@ from ligserve.client import (
     InvalidRequestError,
     ProgressEvent,
     TokenClassification,
+    TokenClassificationExplainer,
     Window,
 )
+from ligserve.client.cli.app import app
 from ligserve.server.workers.models.head import TOKEN
 from tests.conftest import ENTITY_LABELS, ZooModel
 from tests.live_server import LiveServer
@@ -248,26 +253,20 @@ def test_nothing_left_to_explain_is_an_answer(client: Client) -> None:
     assert {window.targets for window in explanation.windows} == {()}
 
 
-def test_entities_are_those_of_the_tokens_in_their_windows(document: Explanation) -> None:
-    """Joined over the edges of windows; and each one's scores are for the tokens of its windows."""
-    entities = document.entities()
-    assert len(entities) > 20
-    joined = 0
-    for entity in entities:
-        assert TEXT[entity.start : entity.end] == entity.text
-        windows = {document.targets[place].target.window or 0 for place in entity.targets}
-        joined += len({best_window(document, token - 1) for token in entity.tokens}) > 1
-        held = {place for window in windows for place in document.places_of(window)}
-        assert list(entity.scored) == sorted(held)
-        assert len(entity.scores) == len(entity.scored)
-        assert sum(entity.scores) == pytest.approx(sum(document.targets[p].score_sum for p in entity.targets))
-    assert joined, "some entity lies over an edge"
-    words = document.words(entities[0])
+def test_entities_have_the_scores_of_their_windows(document: Explanation) -> None:
+    for combine in ("first", "sum"):
+        entities = document.entities(combine)
+        assert entities
+        for entity in entities:
+            assert TEXT[entity.start : entity.end] == entity.text
+            windows = {document.targets[place].target.window or 0 for place in entity.targets}
+            held = {place for window in windows for place in document.places_of(window)}
+            assert list(entity.scored) == sorted(held)
+            assert len(entity.scores) == len(entity.scored)
+            expected = sum(document.targets[place].score_sum for place in entity.targets)
+            assert sum(entity.scores) == pytest.approx(expected, abs=1e-9)
+    words = document.words(document.entities()[0])
     assert all(TEXT[word.start : word.end] == word.text for word in words)
-    several = [each for each in document.entities("sum") if len(each.targets) > 1]
-    assert several
-    for entity in several:
-        assert sum(entity.scores) == pytest.approx(sum(document.targets[p].score_sum for p in entity.targets))
 
 
 def test_windows_with_most_to_explain_come_first_and_their_targets_are_final(client: Client) -> None:
@@ -303,6 +302,45 @@ def test_the_unary_answer_is_the_streams(client: Client, document: Explanation) 
     assert streamed.token_predictions == document.token_predictions
     for one, other in zip(document.targets, streamed.targets, strict=True):
         assert one.scores == pytest.approx(other.scores, abs=1e-5)
+
+
+def test_the_drop_in_takes_windows(client: Client) -> None:
+    explainer = TokenClassificationExplainer(client, "bert-entities")
+    with pytest.raises(InvalidRequestError):
+        explainer(TEXT, n_steps=1)
+    found = explainer(TEXT, n_steps=1, long_input=Window(stride=126), ignored_labels=ENTITY_LABELS[1:])
+    explanation = explainer.explanation
+    assert explanation is not None
+    assert explainer.predicted_class_names == [each.label for each in explanation.token_predictions]
+    assert explainer.attributions is not None
+    for target in explanation.targets:
+        index = target.target.token or 0
+        spelt = explanation.tokens[index].text
+        assert found[spelt]["label"] == "O"
+        scores = explainer.attributions[index].word_attributions
+        assert [token for token, _ in scores] == [
+            explanation.tokens[place].text for place in explanation.places_of(target.target.window or 0)
+        ]
+    html = explainer.visualize().data
+    assert html.count("<tr>") == len(explanation.targets) + 1
+
+
+def test_the_command_line_explains_a_files_labels(live: LiveServer, tmp_path: Path) -> None:
+    source, page = tmp_path / "report.txt", tmp_path / "report.html"
+    source.write_text(TEXT, encoding="utf-8")
+    arguments = ["explain", "--tokens", "--file", str(source), "-m", "bert-entities", "--n-steps", "1"]
+    ignored = ["--ignore-label", "O", "--ignore-label", ENTITY_LABELS[1]]
+    result = CliRunner().invoke(app, [*arguments, *ignored, "--server", live.address, "--html", str(page)])
+    assert result.exit_code == 0, result.output
+    assert " targets; the worst is off by " in result.output
+    html = page.read_text(encoding="utf-8")
+    links = re.findall(r'href="#([^"]+)"', html)
+    assert links
+    assert links == re.findall(r'id="([^"]+)"', html)
+    as_json = CliRunner().invoke(app, [*arguments, *ignored, "--server", live.address, "--json"])
+    read = json.loads(as_json.stdout)
+    assert len(read["token_predictions"]) == len(read["tokens"]) > 128
+    assert {target["target"]["label"] for target in read["targets"]} <= set(ENTITY_LABELS[2:])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""Labels of a long text as HTML: a strip to jump by, and its windows to unfold."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ligserve.client.rendering.captions import caption, outcome
+from ligserve.client.rendering.colours import strengths
+from ligserve.client.rendering.document_html import MOST_SECTIONS, windows_name
+from ligserve.client.rendering.excerpts import excerpt
+from ligserve.client.rendering.figures import warning_lines, worst_figures
+from ligserve.client.rendering.html import escaped, legend, notes_html, words_block
+from ligserve.client.rendering.strip import Part, strip_html
+
+if TYPE_CHECKING:
+    from ligserve.client.types.explanation import Explanation
+
+# Weaker contributions are left without colour: there are many, and a page of them all would be too large.
+FAINTEST = 0.03
+# So many labels of a section are in its heading.
+_GLIMPSE = 6
+
+
+def labels_html(explanation: "Explanation") -> str:
+    """For each explained token its label, and what stands around it in colours; then how exact all are."""
+    notes = notes_html((worst_figures(explanation), *warning_lines(explanation)))
+    return f'<div class="ligserve">{legend()}{strip_html(_parts(explanation))}{notes}</div>'
+
+
+def _parts(explanation: "Explanation") -> Iterator[Part]:
+    windows = explanation.windows
+    step = -(-len(windows) // MOST_SECTIONS)
+    sections = [windows[first : first + step] for first in range(0, len(windows), step)]
+    targets = [[target for window in section for target in window.targets] for section in sections]
+    for section, own, strength in zip(sections, targets, strengths(map(len, targets)), strict=True):
+        first = section[0].index
+        glimpse = ", ".join(caption(explanation, target) for target in own[:_GLIMPSE])
+        yield Part(
+            anchor=f"{explanation.request_id}-{first}",
+            name=f"{windows_name(first, section[-1].index)}: {len(own)} labels",
+            glimpse=glimpse + (", …" if len(own) > _GLIMPSE else ""),
+            strength=strength,
+            body="".join(_label(explanation, target) for target in own),
+        )
+
+
+def _label(explanation: "Explanation", target: int) -> str:
+    pieces = excerpt(explanation, target)
+    shades = strengths(piece.score or 0.0 for piece in pieces)
+    shown = [
+        piece if abs(shade) >= FAINTEST else replace(piece, score=None)
+        for piece, shade in zip(pieces, shades, strict=True)
+    ]
+    _, probability = outcome(explanation, target)
+    chance = "" if probability is None else f" ({probability:.2f})"
+    return f"<p><b>{escaped(caption(explanation, target))}</b>{chance}</p>{words_block(shown, shades)}"
