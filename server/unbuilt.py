@@ -28,7 +28,12 @@ _UNBUILT_OPTIONS: Mapping[str, Callable[[pb.ExplainOptions], bool]] = {
 }
 # Explainers whose texts may be longer than the model.
 _TAKE_LONG_INPUTS = frozenset(
-    {"sequence_classification", "multi_label_classification", "token_classification"}
+    {
+        "sequence_classification",
+        "pairwise_sequence_classification",
+        "multi_label_classification",
+        "token_classification",
+    }
 )
 
 

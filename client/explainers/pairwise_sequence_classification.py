@@ -9,6 +9,7 @@ from ligserve.client.explainers.class_core import ClassChoice
 from ligserve.client.explainers.construction import checked_client
 from ligserve.client.explainers.pairwise_core import PairwiseSequenceClassificationCore
 from ligserve.client.explainers.question import CallOptions
+from ligserve.client.options import LongInputLike
 from ligserve.client.sync import Client
 from ligserve.client.tasks import PairwiseSequenceClassification
 from ligserve.client.types.enums import OutputSpace
@@ -56,6 +57,7 @@ class PairwiseSequenceClassificationExplainer(PairwiseSequenceClassificationCore
         tolerance: float | None = None,
         output_space: OutputSpace | str | None = None,
         timeout: float | None = None,
+        long_input: LongInputLike | None = None,
     ) -> list[tuple[str, float]]:
         """Tokens of both texts with normalised scores for a class, chosen as for one text.
 
@@ -71,12 +73,15 @@ class PairwiseSequenceClassificationExplainer(PairwiseSequenceClassificationCore
             tolerance: relative error to reach, in place of a number of steps.
             output_space: the function of the logits; None: the probability.
             timeout: seconds; None: the client's default.
+            long_input: what to do with texts that are longer than the model takes, as "window"; None: refuse.
 
         Raises:
             LigserveError: any of its tree.
             ValueError: n_steps and tolerance are both given.
         """
-        options = CallOptions(embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout)
+        options = CallOptions(
+            embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout, long_input
+        )
         choice = ClassChoice(index, class_name)
         if self._needs_labels(choice):
             self._learn(self._client.model(self.model_name))
@@ -124,6 +129,7 @@ class AsyncPairwiseSequenceClassificationExplainer(PairwiseSequenceClassificatio
         tolerance: float | None = None,
         output_space: OutputSpace | str | None = None,
         timeout: float | None = None,
+        long_input: LongInputLike | None = None,
     ) -> list[tuple[str, float]]:
         """As `PairwiseSequenceClassificationExplainer.__call__`.
 
@@ -131,7 +137,9 @@ class AsyncPairwiseSequenceClassificationExplainer(PairwiseSequenceClassificatio
             LigserveError: any of its tree.
             ValueError: n_steps and tolerance are both given, or custom labels do not fit.
         """
-        options = CallOptions(embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout)
+        options = CallOptions(
+            embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout, long_input
+        )
         choice = ClassChoice(index, class_name)
         if self._needs_labels(choice):
             await self.load()

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from ligserve.client.rendering.captions import caption, outcome
 from ligserve.client.rendering.colours import strengths
 from ligserve.client.rendering.html import escaped, explanation_notes, legend, notes_html, words_block
-from ligserve.client.rendering.pieces import Piece, target_pieces
+from ligserve.client.rendering.pieces import Piece, one_line, segment_pieces
 from ligserve.client.rendering.strip import Part, strip_html
 
 if TYPE_CHECKING:
@@ -24,16 +25,16 @@ OPEN_FROM = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The text from one window's start to the next one's; none of it stands in two sections.
+    """The text from one window's start to the next one's, or a text beside all of them.
+
+    None of it stands in two sections.
 
     Attributes:
-        first: its first window.
-        last: its last window.
+        name: what it is called.
         pieces: its text, with scores.
     """
 
-    first: int
-    last: int
+    name: str
     pieces: tuple[Piece, ...]
 
     @property
@@ -50,51 +51,65 @@ def document_html(explanation: "Explanation") -> str:
 
 
 def sections_of(explanation: "Explanation", target: int) -> tuple[Section, ...]:
-    """The text of a target, cut where windows start."""
+    """The texts of a target in order, the long one cut where windows start."""
     windows = explanation.windows
     step = -(-len(windows) // MOST_SECTIONS)
     starts = [0, *(window.start for window in windows[step::step])]
+    sections: list[Section] = []
+    for segment in range(len(explanation.texts)):
+        pieces = segment_pieces(explanation, target, segment)
+        if segment == windows[0].segment:
+            parts = list(zip(range(0, len(windows), step), _cut(pieces, starts), strict=True))
+            sections += [
+                Section(windows_name(first, min(len(windows), first + step) - 1), part)
+                for first, part in parts
+            ]
+        else:
+            sections.append(Section("beside every window", pieces))
+    return tuple(sections)
+
+
+def _cut(pieces: Sequence[Piece], starts: Sequence[int]) -> Iterator[tuple[Piece, ...]]:
+    """The pieces of a text from each start to the next one."""
     parts: list[list[Piece]] = [[] for _ in starts]
-    for place, piece in _placed(target_pieces(explanation, target, special=False)):
-        parts[bisect_right(starts, place) - 1].append(piece)
-    firsts = range(0, len(windows), step)
-    return tuple(
-        Section(first, min(len(windows), first + step) - 1, tuple(part))
-        for first, part in zip(firsts, parts, strict=True)
-    )
-
-
-def _placed(pieces: Sequence[Piece]) -> Iterator[tuple[int, Piece]]:
-    """Each piece with where it starts; without special tokens the pieces are the text."""
     place = 0
     for piece in pieces:
-        yield place, piece
+        parts[bisect_right(starts, place) - 1].append(piece)
         place += len(piece.text)
+    return map(tuple, parts)
+
+
+def windows_name(first: int, last: int) -> str:
+    """How windows that are shown together are called."""
+    return f"windows {first} to {last}" if last > first else f"window {first}"
 
 
 def _target(explanation: "Explanation", target: int) -> str:
-    explained, sections = explanation.targets[target], sections_of(explanation, target)
+    sections = sections_of(explanation, target)
     heat = strengths(section.score for section in sections)
     shades = iter(strengths(piece.score or 0.0 for section in sections for piece in section.pieces))
     parts = (
         Part(
-            anchor=f"{explanation.request_id}-{target}-{section.first}",
-            name=f"{windows_name(section.first, section.last)}: {section.score:+.4g}",
+            anchor=f"{explanation.request_id}-{target}-{place}",
+            name=f"{section.name}: {section.score:+.4g}",
             glimpse=_glimpse(section),
             strength=strength,
             body=words_block(section.pieces, list(islice(shades, len(section.pieces)))),
             # What there is to see is seen at once.
             unfolded=abs(strength) > OPEN_FROM,
         )
-        for section, strength in zip(sections, heat, strict=True)
+        for place, (section, strength) in enumerate(zip(sections, heat, strict=True))
     )
-    return f"<p>why <b>{escaped(str(explained.target))}</b></p>{strip_html(parts)}"
+    return f"{_heading(explanation, target)}{strip_html(parts)}"
 
 
 def _glimpse(section: Section) -> str:
     return " ".join("".join(piece.text for piece in section.pieces[:_GLIMPSE]).split())[:_GLIMPSE]
 
 
-def windows_name(first: int, last: int) -> str:
-    """How windows that are shown together are called."""
-    return f"windows {first} to {last}" if last > first else f"window {first}"
+def _heading(explanation: "Explanation", target: int) -> str:
+    """What the model answered, and what of it is explained."""
+    label, probability = outcome(explanation, target)
+    chance = "" if probability is None else f" ({probability:.2f})"
+    answered = f"{escaped(one_line(label))}{chance}: " if label else ""
+    return f"<p>{answered}why <b>{escaped(caption(explanation, target))}</b></p>"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ligserve.client.types.inputs import Token
@@ -45,10 +46,12 @@ def text_pieces(
     """The caller's texts piece by piece: tokens as they stand there, and what lies between.
 
     Tokens that share characters (bytes of one emoji, overlapping windows) become one piece with the sum of
-    their scores. Special tokens are left out where `special` is false, and in long inputs.
+    their scores. Special tokens are left out where `special` is false, in long inputs, and where a model was
+    given the second text first.
     """
     scored = list(zip(tokens, scores, strict=True))
-    if len({token.window for token in tokens}) > 1:
+    swapped = any(one.segment > other.segment for one, other in pairwise(tokens))
+    if swapped or len({token.window for token in tokens}) > 1:
         scored = sorted((pair for pair in scored if not pair[0].special), key=_position)
     cutter = _Cutter(texts)
     pieces = [piece for token, score in scored for piece in cutter.cut(token, score)]
@@ -62,6 +65,14 @@ def target_pieces(explanation: "Explanation", target: int, special: bool = True)
         return ()
     scores, texts = explanation.targets[target].scores, explanation.texts_of(target)
     return text_pieces(explanation.tokens_of(target), scores, texts, special)
+
+
+def segment_pieces(explanation: "Explanation", target: int, segment: int) -> tuple[Piece, ...]:
+    """The pieces of one of an explanation's texts with the scores of one target."""
+    pairs = zip(explanation.tokens_of(target), explanation.targets[target].scores, strict=True)
+    own = [(replace(t, segment=0), score) for t, score in pairs if t.segment == segment and not t.special]
+    texts = explanation.texts_of(target)[segment : segment + 1]
+    return text_pieces([token for token, _ in own], [score for _, score in own], texts)
 
 
 def _position(pair: tuple[Token, float]) -> tuple[int, int, int]:

@@ -10,22 +10,24 @@ from ligserve.v1 import explanation_service_pb2 as service_pb
 
 @dataclass(frozen=True, slots=True)
 class DocumentWindow:
-    """A slice of a long text that the model saw as one input.
+    """A slice of a long text that the model saw as one input, beside the other text of a pair if any.
 
     Attributes:
         index: position of the window.
+        segment: which of the task's texts it is a slice of.
         start: start of its text in the document, in code points.
         end: end (exclusive) of its text, in code points.
-        first_token: position among the document's tokens (special ones not counted) of its first token.
-        token_count: number of its tokens, special ones not counted.
+        first_token: position among that text's tokens of its first token.
+        token_count: number of its tokens of that text.
         share: its share in the document's output; scores have it in them.
         targets: positions of the targets that are about this window.
         changes: for each of these, how much there is to explain in it: what its scores add up to.
-        scores: for each of these the score of each of its tokens, special ones included; empty where the
-            deadline came before. None at all while they are not known.
+        scores: for each of these the score of each token that the model saw, also of special ones and of the
+            other text; empty where the deadline came before. None at all while they are not known.
     """
 
     index: int
+    segment: int
     start: int
     end: int
     first_token: int
@@ -40,8 +42,8 @@ class DocumentWindow:
 class Document:
     """The tokens of a long text, put together from those of its windows.
 
-    Special tokens stand once at the start and once at the end, as in a text that is not long; each has the
-    scores of all windows.
+    What is in every window (special tokens, and a text beside the long one) stands once, as in a text that is
+    not long; it has the scores of all windows.
 
     Attributes:
         tokens: the document's tokens; `window` of each is the first one that it is in.
@@ -58,26 +60,28 @@ class Document:
         Raises:
             ValueError: columns differ in length, or the windows do not follow each other without a gap.
         """
-        windows, targets = header.windows, _targets_of_windows(header)
+        windows, targets, segment = header.windows, _targets_of_windows(header), header.windowed_segment
         first = tuple(tokens_from_proto(windows[0]))
-        before, after = _specials(first), _specials(reversed(first))
+        before, after = _margins(first, segment)
         content: list[Token] = []
         for window in windows:
             content += _new_tokens(window, len(content), before, after)
         tokens = [*first[:before], *content, *first[len(first) - after :]]
         return cls(
             tokens=tuple(replace(token, index=place) for place, token in enumerate(tokens)),
-            windows=tuple(_window(window, targets(window.index), before, after) for window in windows),
+            windows=tuple(
+                _window(window, segment, targets(window.index), before, after) for window in windows
+            ),
         )
 
     def places(self, window: int) -> tuple[int, ...]:
-        """For each token of a window, special ones included, its place among the document's tokens."""
+        """For each token that the model saw in a window its place among the document's tokens."""
         return places_of(self.windows[window], self.tokens)
 
 
 def places_of(window: DocumentWindow, tokens: Sequence[Token]) -> tuple[int, ...]:
-    """For each token of a window, special ones included, its place among the document's tokens."""
-    before, after = _specials(tokens), _specials(reversed(tokens))
+    """For each token that the model saw in a window its place among the document's tokens."""
+    before, after = _margins(tokens, window.segment)
     start = before + window.first_token
     content = range(start, start + window.token_count)
     return (*range(before), *content, *range(len(tokens) - after, len(tokens)))
@@ -88,9 +92,14 @@ def is_document(header: service_pb.Header) -> bool:
     return bool(header.windows) and header.windows[0].HasField("share")
 
 
-def _specials(tokens: Iterable[Token]) -> int:
-    """Number of special tokens at the start."""
-    return sum(1 for _ in takewhile(lambda token: token.special, tokens))
+def _margins(tokens: Sequence[Token], segment: int) -> tuple[int, int]:
+    """Number of tokens before and after those of a text."""
+    return _others(tokens, segment), _others(reversed(tokens), segment)
+
+
+def _others(tokens: Iterable[Token], segment: int) -> int:
+    """Number of tokens at the start that are not of a text."""
+    return sum(1 for _ in takewhile(lambda token: token.special or token.segment != segment, tokens))
 
 
 def _targets_of_windows(header: service_pb.Header) -> Callable[[int], Sequence[int]]:
@@ -114,13 +123,16 @@ def _new_tokens(window: service_pb.Window, known: int, before: int, after: int) 
     return own[overlap:]
 
 
-def _window(window: service_pb.Window, targets: Sequence[int], before: int, after: int) -> DocumentWindow:
+def _window(
+    window: service_pb.Window, segment: int, targets: Sequence[int], before: int, after: int
+) -> DocumentWindow:
     tokens, end = window.tokens, len(window.tokens.ids) - after
     if len(window.changes) != len(targets):
         counts = f"{len(window.changes)} changes for {len(targets)} targets"
         raise ValueError(f"window {window.index} has {counts}")
     return DocumentWindow(
         index=window.index,
+        segment=segment,
         start=tokens.starts[before],
         end=tokens.ends[end - 1],
         first_token=window.first_token,

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from ligserve.server import large_messages
 from ligserve.server.workers.explainers import Plan
 from ligserve.server.workers.explainers.document_outcome import DocumentOutcome
+from ligserve.server.workers.explainers.plan import DocumentPlan
 from ligserve.v1 import explanation_service_pb2 as pb
 
 
 def opening(request_id: str, plan: Plan, outcome: DocumentOutcome) -> Iterator[pb.StreamExplainResponse]:
     """The header, and more of it until all windows and targets are told."""
+    document = _document(plan)
     header = pb.Header(
         request_id=request_id,
         model=plan.model.name,
@@ -18,21 +20,25 @@ def opening(request_id: str, plan: Plan, outcome: DocumentOutcome) -> Iterator[p
         targets=[each.target for each in outcome.explained],
         warnings=plan.warnings,
         window_count=len(plan.paths),
+        windowed_segment=document.segment,
     )
     header.MergeFrom(outcome.header)
-    return large_messages.opening(header, _windows(plan, outcome))
+    return large_messages.opening(header, _windows(plan, document, outcome))
 
 
-def _windows(plan: Plan, outcome: DocumentOutcome) -> Iterator[pb.Window]:
+def _document(plan: Plan) -> DocumentPlan:
     if plan.document is None:
         raise RuntimeError("the plan is not a document's")
-    first_tokens = plan.document.first_tokens
+    return plan.document
+
+
+def _windows(plan: Plan, document: DocumentPlan, outcome: DocumentOutcome) -> Iterator[pb.Window]:
     for index, path in enumerate(plan.paths):
         window = pb.Window(
             index=index,
             tokens=path.tokens,
             share=float(outcome.shares[index]),
-            first_token=first_tokens[index],
+            first_token=document.first_tokens[index],
             changes=outcome.changes[outcome.pairs(index)].tolist(),
         )
         window.MergeFrom(outcome.told(index))

@@ -154,11 +154,6 @@ UNBUILT = {
     "options.baselines.reference_text": request(baselines=[{"reference_text": "a"}]),
     "more than one of options.baselines": request(baselines=[{"pad_token": {}}, {"mask_token": {}}]),
     "options.long_input.window.aggregate MEAN_LOGITS": request(long_input={"window": {"aggregate": 4}}),
-    "options.long_input.window of pairwise_sequence_classification": message(
-        model="bert",
-        pairwise_sequence_classification={"text1": "a", "text2": "b"},
-        options={"long_input": {"window": {}}},
-    ),
     "options.long_input.truncate of zero_shot_classification": message(
         model="bert-nli",
         zero_shot_classification={"text": "a", "labels": ["b"], "multi_label": True},

@@ -836,6 +836,9 @@ class LongInput(_message.Message):
         """Splits long inputs into windows, each with the special tokens of a text of its own, so that together
         they leave no token out. A window starts at a word's start, unless a word is longer than the stride, and
         ends at a word's end, unless a word is longer than the window. At most 65536 windows.
+        Of two texts one is cut and the other is whole in every window: the longer one is cut in pairwise
+        classification (of two as long as each other the second), the context in question answering. Where the
+        other one leaves less than 16 tokens for a window: INVALID_ARGUMENT (NO_ROOM_FOR_WINDOWS).
         """
 
         DESCRIPTOR: _descriptor.Descriptor
@@ -853,7 +856,9 @@ class LongInput(_message.Message):
             ends.
             """
             AGGREGATE_TOKEN_WEIGHTED_MEAN: LongInput.Window._Aggregate.ValueType  # 2
-            """Mean weighted by the windows' numbers of tokens, special tokens not counted."""
+            """Mean weighted by the windows' numbers of tokens; special ones, and those of a text beside the
+            windows, are not counted.
+            """
             AGGREGATE_MAX: LongInput.Window._Aggregate.ValueType  # 3
             """The window with the largest output, for each target its own; only that window is explained."""
             AGGREGATE_MEAN_LOGITS: LongInput.Window._Aggregate.ValueType  # 4
@@ -869,7 +874,9 @@ class LongInput(_message.Message):
         ends.
         """
         AGGREGATE_TOKEN_WEIGHTED_MEAN: LongInput.Window.Aggregate.ValueType  # 2
-        """Mean weighted by the windows' numbers of tokens, special tokens not counted."""
+        """Mean weighted by the windows' numbers of tokens; special ones, and those of a text beside the
+        windows, are not counted.
+        """
         AGGREGATE_MAX: LongInput.Window.Aggregate.ValueType  # 3
         """The window with the largest output, for each target its own; only that window is explained."""
         AGGREGATE_MEAN_LOGITS: LongInput.Window.Aggregate.ValueType  # 4
@@ -879,8 +886,9 @@ class LongInput(_message.Message):
         AGGREGATE_FIELD_NUMBER: _builtins.int
         stride: _builtins.int
         """Most tokens from one window's start to the next one's (fewer where a word would be cut), 1 to the
-        window's length: what the model takes less its special tokens. At the window's length windows do not
-        overlap. Default: a quarter of the window, so that most tokens are in four windows.
+        window's length: what the model takes less its special tokens and a text beside the window. At the
+        window's length windows do not overlap. Default: a quarter of the window, so that most tokens are in
+        four windows.
         """
         aggregate: Global___LongInput.Window.Aggregate.ValueType
         """How the document's output follows from the windows'. Default: MEAN."""

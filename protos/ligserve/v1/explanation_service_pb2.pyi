@@ -418,6 +418,7 @@ class Header(_message.Message):
     TRUNCATED_TOKENS_FIELD_NUMBER: _builtins.int
     PIXEL_VALUES_FIELD_NUMBER: _builtins.int
     CONTINUED_FIELD_NUMBER: _builtins.int
+    WINDOWED_SEGMENT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Identifier of this request, from the caller's x-request-id metadata or made by the server."""
     model: _builtins.str
@@ -435,6 +436,10 @@ class Header(_message.Message):
     appended to what came before, as protobuf merges messages (mergeFrom, proto.Merge); a window with the
     index of the window before goes on with that one, and is appended to it in the same way. The last one
     is not continued. Unary answers hold everything in one header.
+    """
+    windowed_segment: _builtins.int
+    """For a long text beside another one: which of the request's texts is cut into windows, 0 the first or 1
+    the second. The other one is whole in every window, where its tokens have scores too.
     """
     @_builtins.property
     def prediction(self) -> Global___Prediction:
@@ -495,10 +500,11 @@ class Header(_message.Message):
         truncated_tokens: _builtins.int = ...,
         pixel_values: _abc.Iterable[_builtins.float] | None = ...,
         continued: _builtins.bool = ...,
+        windowed_segment: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "image_shape", b"image_shape", "prediction", b"prediction"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "continued", b"continued", "convention", b"convention", "image_shape", b"image_shape", "labels", b"labels", "model", b"model", "pixel_values", b"pixel_values", "prediction", b"prediction", "request_id", b"request_id", "revision", b"revision", "targets", b"targets", "truncated_tokens", b"truncated_tokens", "warnings", b"warnings", "window_count", b"window_count", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "continued", b"continued", "convention", b"convention", "image_shape", b"image_shape", "labels", b"labels", "model", b"model", "pixel_values", b"pixel_values", "prediction", b"prediction", "request_id", b"request_id", "revision", b"revision", "targets", b"targets", "truncated_tokens", b"truncated_tokens", "warnings", b"warnings", "window_count", b"window_count", "windowed_segment", b"windowed_segment", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -714,8 +720,8 @@ class Window(_message.Message):
     one, or in token classification) each is 1. Unset: the input was not long.
     """
     first_token: _builtins.int
-    """For a long text: position in the document of the window's first token that is not special, from 0;
-    special tokens are not counted.
+    """For a long text: position in the document of the window's first token that is of that text, from 0;
+    special tokens, and those of a text beside it, are not counted.
     """
     @_builtins.property
     def tokens(self) -> Global___Tokens:

@@ -78,6 +78,7 @@ def plan_cut(setting: Setting, cut: Cut, targets: TextTargets) -> Plan:
         tolerance=asked_tolerance(options, convention),
         targets=targets.count,
         targets_in=None if asked.aggregate == MAX else [targets.count] * len(counts),
+        segment=cut.reader.windowed,
     )
     return Plan(
         model=setting.model,

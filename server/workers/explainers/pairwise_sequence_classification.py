@@ -1,9 +1,12 @@
 """Pairwise sequence classification: a cross-encoder's output for two texts."""
 
+from ligserve.server.workers.explainers.class_plans import plan_cut, plan_row
 from ligserve.server.workers.explainers.classes import ClassTargets, chosen_labels
-from ligserve.server.workers.explainers.faithful_text import faithful_pair
-from ligserve.server.workers.explainers.library_pair import library_pair
-from ligserve.server.workers.explainers.plan import Plan
+from ligserve.server.workers.explainers.faithful_text import faithful_pair, faithful_row
+from ligserve.server.workers.explainers.frame import pair_frame
+from ligserve.server.workers.explainers.library_pair import library_pair, library_pair_row
+from ligserve.server.workers.explainers.long_input import PairLayout, cut_pair
+from ligserve.server.workers.explainers.plan import Planning
 from ligserve.server.workers.explainers.setting import setting_of
 from ligserve.server.workers.explainers.text_input import SourceText
 from ligserve.server.workers.models.loaded import TextModel
@@ -12,7 +15,7 @@ from ligserve.v1.explanation_service_pb2 import ExplainRequest
 FIELD = "pairwise_sequence_classification"
 
 
-def plan_pairwise_sequence_classification(request: ExplainRequest, model: TextModel) -> Plan:
+def plan_pairwise_sequence_classification(request: ExplainRequest, model: TextModel) -> Planning:
     """Understand a request.
 
     Raises:
@@ -20,18 +23,15 @@ def plan_pairwise_sequence_classification(request: ExplainRequest, model: TextMo
         FailedPreconditionError: the model cannot be explained in this way.
     """
     question, setting = request.pairwise_sequence_classification, setting_of(request, model, FIELD)
-    first = SourceText(question.text1, f"{FIELD}.text1")
-    second = SourceText(question.text2, f"{FIELD}.text2")
-    read = library_pair if setting.library else faithful_pair
-    text = read(model, first, second, setting.token)
     labels = chosen_labels(model.labels, question.custom_labels, f"{FIELD}.custom_labels")
     targets = ClassTargets(
         labels, question.targets, setting.space, f"{FIELD}.targets", flipped=question.flip_sign
     )
-    return Plan(
-        model=model,
-        convention=setting.convention,
-        paths=[setting.path(text, targets.explained, targets.count)],
-        outcome=targets.outcome,
-        warnings=setting.warnings,
-    )
+    first = SourceText(question.text1, f"{FIELD}.text1")
+    second = SourceText(question.text2, f"{FIELD}.text2")
+    layout = PairLayout(pair_frame, library_pair_row if setting.library else faithful_row)
+    cut = yield from cut_pair(setting, (first, second), layout)
+    if cut is not None:
+        return plan_cut(setting, cut, targets)
+    read = library_pair if setting.library else faithful_pair
+    return plan_row(setting, read(model, first, second, setting.token), targets)

@@ -99,6 +99,7 @@ class DocumentPlan:
         targets: how many targets it has at most, told before the logits are known.
         targets_in: (W,), how many of them are about each window at most; None where each is about one window
             that only the logits tell.
+        segment: which of the request's texts the windows are cut from.
     """
 
     outcome: "Callable[[WindowLogits], DocumentOutcome]"
@@ -108,6 +109,7 @@ class DocumentPlan:
     tolerance: float | None
     targets: int
     targets_in: Sequence[int] | None
+    segment: int = 0
 
 
 @dataclass(frozen=True)
