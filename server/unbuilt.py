@@ -33,6 +33,7 @@ _TAKE_LONG_INPUTS = frozenset(
         "pairwise_sequence_classification",
         "multi_label_classification",
         "token_classification",
+        "question_answering",
     }
 )
 

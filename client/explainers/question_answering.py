@@ -10,6 +10,7 @@ from ligserve.client.explainers.question_answering_core import (
     QuestionAnsweringCore,
     Scores,
 )
+from ligserve.client.options import LongInputLike
 from ligserve.client.sync import Client
 from ligserve.client.tasks import QuestionAnswering
 from ligserve.client.types.enums import OutputSpace
@@ -45,6 +46,7 @@ class QuestionAnsweringExplainer(QuestionAnsweringCore, BlockingExplainer):
         tolerance: float | None = None,
         output_space: OutputSpace | str | None = None,
         timeout: float | None = None,
+        long_input: LongInputLike | None = None,
     ) -> Scores:
         """Tokens with normalised scores, once for the answer's start and once for its end.
 
@@ -58,12 +60,16 @@ class QuestionAnsweringExplainer(QuestionAnsweringCore, BlockingExplainer):
             output_space: the function of the logits; None: the logit in LIBRARY, which has no other, else the
                 probability.
             timeout: seconds; None: the client's default.
+            long_input: what to do with a context that is longer than the model takes, as "window" (the window
+                with the best answer is explained); None: refuse.
 
         Raises:
             LigserveError: any of its tree.
             ValueError: n_steps and tolerance are both given.
         """
-        options = CallOptions(embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout)
+        options = CallOptions(
+            embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout, long_input
+        )
         task = QuestionAnswering(question, text)
         return self._finish(self._explained(self._question(task, options)))
 
@@ -94,6 +100,7 @@ class AsyncQuestionAnsweringExplainer(QuestionAnsweringCore, AwaitedExplainer):
         tolerance: float | None = None,
         output_space: OutputSpace | str | None = None,
         timeout: float | None = None,
+        long_input: LongInputLike | None = None,
     ) -> Scores:
         """As `QuestionAnsweringExplainer.__call__`.
 
@@ -101,6 +108,8 @@ class AsyncQuestionAnsweringExplainer(QuestionAnsweringCore, AwaitedExplainer):
             LigserveError: any of its tree.
             ValueError: n_steps and tolerance are both given.
         """
-        options = CallOptions(embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout)
+        options = CallOptions(
+            embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout, long_input
+        )
         task = QuestionAnswering(question, text)
         return self._finish(await self._explained(self._question(task, options)))

@@ -70,19 +70,23 @@ class QuestionAnsweringCore(ExplainerCore):
     def start_pos(self) -> int:
         """Position of the answer's first token; in LIBRARY the likeliest start, wherever it is.
 
+        Of a long context the position among the tokens of the answer's window, which the attributions are of.
+
         Raises:
             InputIdsNotCalculatedError: there was no call yet.
         """
-        return self._answer().first_token
+        return self._in_window(self._answer().first_token)
 
     @property
     def end_pos(self) -> int:
         """Position of the answer's last token; in LIBRARY the likeliest end, even before the start.
 
+        Counted as `start_pos`.
+
         Raises:
             InputIdsNotCalculatedError: there was no call yet.
         """
-        return self._answer().last_token
+        return self._in_window(self._answer().last_token)
 
     @property
     def predicted_answer(self) -> str:
@@ -123,6 +127,10 @@ class QuestionAnsweringCore(ExplainerCore):
         if answer is None:
             raise InputIdsNotCalculatedError("the last answer holds no span of the context")
         return answer
+
+    def _in_window(self, token: int) -> int:
+        """From a position among all tokens to one among those that the attributions are of."""
+        return [each.index for each in self._last().tokens_of(0)].index(token)
 
     def _question(self, task: Task, options: CallOptions) -> Question:
         question = super()._question(task, options)

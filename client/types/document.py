@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
-from ligserve.client.types.inputs import Token, tokens_from_proto
+from ligserve.client.types.inputs import Answer, Token, tokens_from_proto
 from ligserve.v1 import explanation_service_pb2 as service_pb
 
 
@@ -77,6 +77,20 @@ class Document:
     def places(self, window: int) -> tuple[int, ...]:
         """For each token that the model saw in a window its place among the document's tokens."""
         return places_of(self.windows[window], self.tokens)
+
+    def placed(self, answer: Answer) -> Answer:
+        """An answer in a window, with its tokens counted in the document.
+
+        Raises:
+            ValueError: the document has no such window, or the window no such tokens.
+        """
+        if answer.window >= len(self.windows):
+            raise ValueError(f"the answer is in window {answer.window} of {len(self.windows)}")
+        places = self.places(answer.window)
+        if max(answer.first_token, answer.last_token) >= len(places):
+            raise ValueError(f"the answer ends after the {len(places)} tokens of its window")
+        first, last = places[answer.first_token], places[answer.last_token]
+        return replace(answer, first_token=first, last_token=last)
 
 
 def places_of(window: DocumentWindow, tokens: Sequence[Token]) -> tuple[int, ...]:

@@ -70,7 +70,7 @@ class HeaderEvent:
             token_predictions=TokenPredictions.from_proto(
                 message.labels, ((window.first_token, window.token_predictions) for window in message.windows)
             ),
-            answer=Answer.from_proto(message.answer) if message.HasField("answer") else None,
+            answer=_answer(message, document),
             image_shape=ImageShape.from_proto(shape) if message.HasField("image_shape") else None,
             hypotheses=tuple(w.hypothesis for w in message.windows if w.HasField("hypothesis")),
             truncated_tokens=message.truncated_tokens,
@@ -85,6 +85,13 @@ class HeaderEvent:
     def windows(self) -> tuple[DocumentWindow, ...]:
         """The windows of a long text, without scores; none if it was not long."""
         return self.document.windows if self.document else ()
+
+
+def _answer(message: service_pb.Header, document: Document | None) -> Answer | None:
+    if not message.HasField("answer"):
+        return None
+    answer = Answer.from_proto(message.answer)
+    return document.placed(answer) if document else answer
 
 
 def _tokens(message: service_pb.Header) -> tuple[Token, ...]:

@@ -99,6 +99,7 @@ class Answer:
         last_token: position of its last token.
         probability: of this span, 0 to 1.
         no_answer_probability: that the context holds no answer, 0 to 1; None where the model does not say.
+        window: the window of a long context that it is in; its probability is among that window's tokens.
     """
 
     text: str
@@ -108,10 +109,11 @@ class Answer:
     last_token: int
     probability: float
     no_answer_probability: float | None = None
+    window: int = 0
 
     @classmethod
     def from_proto(cls, message: service_pb.Answer) -> "Answer":
-        """Read a message."""
+        """Read a message; tokens are counted in the answer's window."""
         known = message.HasField("no_answer_probability")
         return cls(
             text=message.text,
@@ -121,6 +123,7 @@ class Answer:
             last_token=message.last_token,
             probability=message.probability,
             no_answer_probability=message.no_answer_probability if known else None,
+            window=message.window,
         )
 
 

@@ -34,6 +34,7 @@ def check_explainer(found: Violations, request: service_pb.ExplainRequest, max_t
         case "question_answering":
             check_question_answering(found, request.question_answering, max_text_chars)
             check_explained_logit(found, request.options)
+            check_one_answer(found, request.options)
         case "image_classification":
             check_image_classification(found, request.image_classification)
 
@@ -106,12 +107,25 @@ def check_token_classification(
 
 def check_not_aggregated(found: Violations, options: pb.ExplainOptions) -> None:
     """Check that nobody asks for the output of a whole document where every token has one of its own."""
+    _check_aggregate(
+        found,
+        options,
+        "in token classification",
+        "each token is explained where it has most context",
+    )
+
+
+def check_one_answer(found: Violations, options: pb.ExplainOptions) -> None:
+    """Check that nobody asks for a mean of answers."""
+    _check_aggregate(found, options, "in question answering", "the answer is the best one of all of them")
+
+
+def _check_aggregate(found: Violations, options: pb.ExplainOptions, where: str, what: str) -> None:
     window = pb.LongInput.Window
     if options.long_input.window.aggregate not in (window.AGGREGATE_UNSPECIFIED, window.AGGREGATE_MEAN):
         found.add(
             "options.long_input.window.aggregate",
-            "must be MEAN or not set: in token classification windows are not aggregated, each token is "
-            "explained in the one where it has most context",
+            f"must be MEAN or not set: {where} windows are not aggregated, {what}",
         )
 
 

@@ -50,7 +50,7 @@ class DocumentJob:
     def _steps(self, engine: Engine) -> Iterator[None]:
         """What comes before the first gradient; between two steps others have their turn."""
         try:
-            survey = Survey(self._plan.paths)
+            survey = Survey(self._plan.paths, self._document.ends_of)
             for _ in survey.steps(engine.token_budget):
                 self._tell_progress(survey)
                 yield

@@ -1,4 +1,4 @@
-"""Forward passes over both ends of every window of a document, before any gradient."""
+"""Forward passes over the windows of a document, and over the ends of their paths, before any gradient."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -12,41 +12,55 @@ from ligserve.server.workers.explainers.document_outcome import WindowLogits
 
 
 class Survey:
-    """The logits of every window's input and baseline.
+    """The logits of every window's input, and those at both ends of the paths that are to be integrated.
 
     Args:
-        paths: the windows' paths; each is asked for once.
+        paths: the windows' paths.
+        ends_of: from the inputs' logits to the windows whose paths' ends are wanted; None: every window's.
 
     Attributes:
         cost: what it has cost so far.
         predicted: number of windows whose logits are known.
     """
 
-    def __init__(self, paths: Sequence[PathPlan]) -> None:
+    def __init__(
+        self,
+        paths: Sequence[PathPlan],
+        ends_of: Callable[[Sequence[Tensor]], Sequence[int]] | None = None,
+    ) -> None:
         self._paths = paths
+        self._ends_of = ends_of
         self.cost = PathCost()
         self.predicted = 0
         # In float32, the model's own arithmetic; of a head that judges each token, of the tokens that count.
-        self._columns: tuple[list[Tensor], list[Tensor], list[Tensor]] = ([], [], [])
+        self._inputs: list[Tensor] = []
+        self._starts: list[Tensor] = []
+        self._ends: list[Tensor] = []
 
     def steps(self, token_budget: int) -> Iterator[None]:
         """One forward pass after the other, of at most so many rows x padded length each."""
-        inputs, starts, ends = self._columns
         for batch in in_batches(self._paths, lambda path: path.spec, token_budget):
-            inputs += self._done(batch, predicted_logits)
+            self._inputs += self._done(batch, predicted_logits)
             yield
-            starts += self._done(batch, lambda some: end_logits(some, 0))
-            if batch[0].spec.prediction_row is batch[0].spec.row:
-                ends += inputs[-len(batch) :]
-            else:
-                yield
-                ends += self._done(batch, lambda some: end_logits(some, 1))
+            if self._ends_of is None:
+                yield from self._both_ends(batch, self._inputs[-len(batch) :])
             self.predicted += len(batch)
             yield
+        for window in () if self._ends_of is None else self._ends_of(self._inputs):
+            yield from self._both_ends([self._paths[window]], [self._inputs[window]])
+
+    def _both_ends(self, batch: Sequence[PathPlan], inputs: Sequence[Tensor]) -> Iterator[None]:
+        """The ends of paths whose inputs' logits are known."""
+        self._starts += self._done(batch, lambda some: end_logits(some, 0))
+        if batch[0].spec.prediction_row is batch[0].spec.row:
+            self._ends += inputs
+        else:
+            yield
+            self._ends += self._done(batch, lambda some: end_logits(some, 1))
 
     def logits(self) -> WindowLogits:
         """What was found, on the CPU."""
-        return WindowLogits(*self._columns)
+        return WindowLogits(self._inputs, self._starts, self._ends)
 
     def _done(
         self, batch: Sequence[PathPlan], run: Callable[[Sequence[PathSpec]], list[Tensor]]

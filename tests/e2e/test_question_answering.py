@@ -19,6 +19,7 @@ from ligserve.client import (
     QuestionAnswering,
     SequenceClassification,
 )
+from ligserve.client.rendering.pieces import target_pieces
 from tests.conftest import QA_ARCHITECTURES, QaZooModel
 from tests.deployed_answers import Floats, answer_chances, plain_answer_logits
 
@@ -106,6 +107,13 @@ def test_answers_are_slices_of_the_callers_context(qa_client: Client, name: str)
         missed = {text[place] for place in range(len(text)) if place not in covered}
         assert all(c.isspace() or unicodedata.combining(c) for c in missed)
     assert all((QUESTION, CONTEXT)[w.segment][w.start : w.end] == w.text for w in explanation.words())
+
+
+@pytest.mark.parametrize("name", ["bert", "xlnet"])
+def test_texts_are_shown_in_the_callers_order(qa_client: Client, name: str) -> None:
+    """XLNet is given the context first."""
+    pieces = target_pieces(qa_client.explain(name, TASK, tolerance=0.2), 0, special=False)
+    assert "".join(piece.text for piece in pieces) == f"{QUESTION}\n{CONTEXT}"
 
 
 @pytest.mark.parametrize("longest", [1, 2, 3, 512])
@@ -225,8 +233,9 @@ def test_the_librarys_answer_is_where_the_largest_logits_are(qa_client: Client, 
 def test_bad_texts_are_told_with_their_field(
     qa_client: Client, convention: Convention, texts: tuple[str, str], field: str, words: str
 ) -> None:
+    task = QuestionAnswering(*texts)
     with pytest.raises(InvalidRequestError, match=words) as caught:
-        qa_client.explain("bert", QuestionAnswering(*texts), convention=convention)
+        qa_client.explain("bert", task, convention=convention, long_input="refuse")
     assert [violation.field for violation in caught.value.violations] == [f"question_answering.{field}"]
 
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ligserve.server.workers.engine.outputs import ROUNDING, Output
 from ligserve.server.workers.engine.span_outputs import END, START, LargestLogitOutput, SpanEndOutput
 from ligserve.server.workers.explainers import PLANNERS
-from ligserve.server.workers.explainers.answers import BestSpan, LargestLogits, Passage
+from ligserve.server.workers.explainers.answers import AnswerRule, BestSpan, LargestLogits, places_in
+from ligserve.server.workers.explainers.passage import Passage
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1.explanation_service_pb2 import Answer, ExplainRequest, Tokens
@@ -27,14 +28,14 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 Floats = NDArray[np.float64]
 
 
-def passage_of(inside: list[bool], classification: int | None) -> Passage:
+def passage_of(inside: list[bool], classification: int | None, rule: AnswerRule) -> Passage:
     """A row of one-character tokens with ids 10, 11...; the classification token has id 1."""
     special = [not each for each in inside]
     ids = [1 if place == classification else 10 + place for place in range(len(inside))]
     places = range(len(inside))
     tokens = Tokens(ids=ids, starts=places, ends=[p + 1 for p in places], special=special)
     tokens.segments.extend(int(each) for each in inside)
-    return Passage(tokens, ALPHABET[: len(inside)])
+    return Passage(tokens, ALPHABET[: len(inside)], places_in(tokens, 1), rule)
 
 
 def of_pipeline(
@@ -61,7 +62,7 @@ def test_answers_are_the_pipelines(data: st.DataObject, length: int, longest: in
     first = data.draw(st.integers(1, length - 1))
     inside = [place >= first for place in range(length)]
     logits = data.draw(arrays(np.float64, (length, 2), elements=st.floats(-12, 12, allow_subnormal=False)))
-    asked = BestSpan(passage_of(inside, 0), 1, longest, pb.OUTPUT_SPACE_PROBABILITY)
+    asked = passage_of(inside, 0, BestSpan(longest, pb.OUTPUT_SPACE_PROBABILITY))
     header = asked.outcome([torch.tensor(logits)])
     allowed = np.array(inside)
     allowed[0] = True
@@ -90,7 +91,7 @@ def test_the_spaces_of_an_end_belong_together() -> None:
 
 def test_without_a_classification_token_the_context_shares_out_the_probability() -> None:
     logits = torch.tensor([[9.0, 9.0], [0.0, 0.0], [1.0, 2.0]], dtype=torch.float64)
-    asked = BestSpan(passage_of([False, True, True], None), None, 30, pb.OUTPUT_SPACE_PROBABILITY)
+    asked = passage_of([False, True, True], None, BestSpan(30, pb.OUTPUT_SPACE_PROBABILITY))
     answer = asked.outcome([logits]).answer
     assert (answer.first_token, answer.last_token) == (2, 2)
     assert not answer.HasField("no_answer_probability")
@@ -119,7 +120,7 @@ def test_the_only_token_of_a_context_is_certain() -> None:
 )
 def test_the_librarys_answer_is_what_it_is(starts: list[float], ends: list[float], text: str) -> None:
     logits = torch.tensor([starts, ends], dtype=torch.float64).T
-    answer = LargestLogits(passage_of([False, True, True, True], 0)).outcome([logits]).answer
+    answer = passage_of([False, True, True, True], 0, LargestLogits()).outcome([logits]).answer
     assert (answer.first_token, answer.last_token) == (starts.index(9), ends.index(9))
     assert answer.text == text
     assert (answer.end > 0) == bool(text)

@@ -527,6 +527,7 @@ class Answer(_message.Message):
     LAST_TOKEN_FIELD_NUMBER: _builtins.int
     PROBABILITY_FIELD_NUMBER: _builtins.int
     NO_ANSWER_PROBABILITY_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The answer, a slice of the caller's context: its tokens and the combining marks that follow, not
     widened to whole words. Empty in LIBRARY where the two tokens are no span of the context.
@@ -536,20 +537,26 @@ class Answer(_message.Message):
     end: _builtins.int
     """End (exclusive) of the answer in the context, in Unicode code points. 0 where text is empty."""
     first_token: _builtins.int
-    """Position of the answer's first token."""
+    """Position of the answer's first token in its window."""
     last_token: _builtins.int
-    """Position of the answer's last token; in LIBRARY it may come before the first."""
+    """Position of the answer's last token in its window; in LIBRARY it may come before the first."""
     probability: _builtins.float
     """Probability of this span, 0 to 1: that of its start times that of its end. FAITHFUL: each the
     softmax of the start (end) logits over the tokens of the context and the classification token
     ([CLS], <s>) where the tokenizer adds one; the score of transformers' pipeline up to version 4.
-    LIBRARY: the softmax over all tokens.
+    LIBRARY: the softmax over all tokens. Of a long context the tokens are those of the answer's window.
     """
     no_answer_probability: _builtins.float
     """Probability that the context holds no answer, 0 to 1: the same product for the classification
     token as start and end. Of use where the model was trained to point there (SQuAD 2): above
     probability, that pipeline with handle_impossible_answer gives no answer, and so warns
-    NO_ANSWER_IS_LIKELIER here. Unset in LIBRARY, and where the tokenizer adds no such token.
+    NO_ANSWER_IS_LIKELIER here. Unset in LIBRARY, and where the tokenizer adds no such token. Of a long
+    context it is the least of all windows, as the pipeline has it.
+    """
+    window: _builtins.int
+    """Position of the window that the answer is in. Of a long context it is the one whose answer is most
+    probable (of several the first); in LIBRARY windows whose answer is no span of the context count only
+    where none has such a span. Both targets are about this window.
     """
     def __init__(
         self,
@@ -561,10 +568,11 @@ class Answer(_message.Message):
         last_token: _builtins.int = ...,
         probability: _builtins.float = ...,
         no_answer_probability: _builtins.float | None = ...,
+        window: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_no_answer_probability", b"_no_answer_probability", "no_answer_probability", b"no_answer_probability"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_no_answer_probability", b"_no_answer_probability", "end", b"end", "first_token", b"first_token", "last_token", b"last_token", "no_answer_probability", b"no_answer_probability", "probability", b"probability", "start", b"start", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_no_answer_probability", b"_no_answer_probability", "end", b"end", "first_token", b"first_token", "last_token", b"last_token", "no_answer_probability", b"no_answer_probability", "probability", b"probability", "start", b"start", "text", b"text", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__no_answer_probability: _TypeAlias = _typing.Literal["no_answer_probability"]  # noqa: Y015
     _WhichOneofArgType__no_answer_probability: _TypeAlias = _typing.Literal["_no_answer_probability", b"_no_answer_probability"]  # noqa: Y015
@@ -717,7 +725,7 @@ class Window(_message.Message):
     share: _builtins.float
     """For a long text: the window's share in the document's output; the scores of its estimates are
     multiplied by it. The shares of a mean add up to 1; where each target is about one window (the largest
-    one, or in token classification) each is 1. Unset: the input was not long.
+    one, and in token classification and question answering) each is 1. Unset: the input was not long.
     """
     first_token: _builtins.int
     """For a long text: position in the document of the window's first token that is of that text, from 0;
@@ -869,12 +877,14 @@ class Target(_message.Message):
     """
     window: _builtins.int
     """The only window that this target is about, for zero-shot classification with labels that are
-    judged by themselves, and of a long text for its largest window (AGGREGATE_MAX) and for token
-    classification. Unset: it is about every window, as where labels compete; a token of the text
-    contributes the sum of its scores in the windows then.
+    judged by themselves, and of a long text for its largest window (AGGREGATE_MAX), for token
+    classification and for question answering. Unset: it is about every window, as where labels compete; a
+    token of the text contributes the sum of its scores in the windows then.
     """
     runner_up_gap: _builtins.float
-    """For AGGREGATE_MAX: by how much the output of the next largest window is less, same units."""
+    """For AGGREGATE_MAX: by how much the output of the next largest window is less, same units. For question
+    answering over a long context: by how much the probability of the next window's answer is less.
+    """
     def __init__(
         self,
         *,

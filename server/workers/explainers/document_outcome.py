@@ -21,8 +21,8 @@ class WindowLogits:
 
     Attributes:
         inputs: of the windows as the model is deployed.
-        starts: at the starts of their paths.
-        ends: at the ends of their paths.
+        starts: at the starts of their paths, or of those that the document's plan wants the ends of.
+        ends: at the ends of these paths.
     """
 
     inputs: Sequence[Tensor]

@@ -100,6 +100,8 @@ class DocumentPlan:
         targets_in: (W,), how many of them are about each window at most; None where each is about one window
             that only the logits tell.
         segment: which of the request's texts the windows are cut from.
+        ends_of: from the logits of every window's input to the windows whose paths may be integrated; None:
+            all of them.
     """
 
     outcome: "Callable[[WindowLogits], DocumentOutcome]"
@@ -110,6 +112,7 @@ class DocumentPlan:
     targets: int
     targets_in: Sequence[int] | None
     segment: int = 0
+    ends_of: Callable[[Sequence[Tensor]], Sequence[int]] | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import NoReturn
 
 import torch
 from torch import Tensor
@@ -18,7 +17,7 @@ from ligserve.server.workers.explainers.setting import Setting, setting_of
 from ligserve.server.workers.explainers.text_input import SourceText, TextInput
 from ligserve.server.workers.explainers.token_labels import TokenQuestion, TokenTargets
 from ligserve.server.workers.explainers.token_windows import TokenWindows
-from ligserve.server.workers.explainers.window_paths import WindowPaths
+from ligserve.server.workers.explainers.window_paths import WindowPaths, not_asked
 from ligserve.server.workers.models.loaded import RowInputs, TextModel
 from ligserve.v1.explanation_service_pb2 import ExplainRequest
 
@@ -63,7 +62,7 @@ def _of_row(setting: Setting, text: TextInput, asked: TokenQuestion, lost: int =
         paths=[setting.path(text, targets.explained, targets.most)],
         outcome=targets.outcome,
         warnings=setting.warnings,
-        may_explain_less=targets.may_be_fewer,
+        may_explain_less=asked.may_be_fewer,
     )
 
 
@@ -78,12 +77,12 @@ def _of_windows(setting: Setting, cut: Cut, asked: TokenQuestion) -> Plan:
     options, convention = setting.options, setting.convention
     row = cut.reader.read(*cut.spans[0]).row
     windows = TokenWindows(asked, cut, tells_ends=_moves_positions(setting, row))
-    spans = windows.cut.spans
+    spans, most = windows.cut.spans, windows.most()
     return Plan(
         model=setting.model,
         convention=convention,
-        paths=WindowPaths(setting, windows.cut, _not_asked, windows.own),
-        outcome=_not_asked,
+        paths=WindowPaths(setting, windows.cut, not_asked, windows.own),
+        outcome=not_asked,
         warnings=setting.warnings,
         document=DocumentPlan(
             outcome=windows.outcome,
@@ -91,17 +90,16 @@ def _of_windows(setting: Setting, cut: Cut, asked: TokenQuestion) -> Plan:
             token_counts=[end - start for start, end in spans],
             rule=lambda _: quadrature_rule(options, convention),
             tolerance=asked_tolerance(options, convention),
+            targets=sum(most),
+            targets_in=most,
         ),
+        may_explain_less=asked.may_be_fewer,
     )
 
 
 def _moves_positions(setting: Setting, row: RowInputs) -> bool:
     """Whether the path gives the model other positions than the prediction does."""
     return setting.library and "position_ids" in row and setting.model.first_position > 0
-
-
-def _not_asked(_logits: object) -> NoReturn:
-    raise RuntimeError("of a long text the document's outcome tells what is explained")
 
 
 def _logits_of(model: TextModel, row: RowInputs) -> Callable[[], Tensor]:

@@ -94,6 +94,15 @@ class TokenQuestion:
             if self._explains(stretch, position) and self.labels[index] not in self._ignored_labels
         ]
 
+    def most(self, stretch: Stretch) -> int:
+        """How many tokens of a stretch are explained if no predicted label is ignored."""
+        return sum(self._explains(stretch, position) for position in stretch.own)
+
+    @property
+    def may_be_fewer(self) -> bool:
+        """Whether labels are ignored."""
+        return bool(self._ignored_labels)
+
     def nothing(self, length: int) -> service_pb.Warning:
         """The warning where nothing is left to explain, of a text of so many tokens."""
         message = f"each of the {length} tokens is special, or it or its label is ignored"
@@ -139,12 +148,7 @@ class TokenTargets:
     @property
     def most(self) -> int:
         """How many targets there are if no predicted label is ignored."""
-        return len(self._positions)
-
-    @property
-    def may_be_fewer(self) -> bool:
-        """Whether labels are ignored."""
-        return bool(self._ignored_labels)
+        return self._asked.most(self._row)
 
     def explained(self, logits: Tensor) -> list[Explained]:
         """What is explained, now that the model's output for the input, (T, C), is known."""

@@ -70,6 +70,10 @@ class TokenWindows:
             told=lambda window: self._told(logits, window),
         )
 
+    def most(self) -> list[int]:
+        """(W,), how many targets are about each window if no predicted label is ignored."""
+        return [self._asked.most(stretch) for stretch in self._stretches()]
+
     def _stretches(self) -> Iterator[Stretch]:
         for number, ((start, end), own) in enumerate(zip(self.cut.spans, self.own, strict=True)):
             yield Stretch(self.cut.reader.read(start, end).tokens, own, start, number)

@@ -35,6 +35,13 @@ class WindowReader:
         """The text that is cut into windows."""
         return self.texts[self.windowed]
 
+    @property
+    def before(self) -> int:
+        """Tokens that stand before a window in its row."""
+        place = self.frame.order.index(self.windowed)
+        others = [len(self.texts[number]) for number in self.frame.order[:place]]
+        return sum(len(run.ids) for run in self.frame.runs[: place + 1]) + sum(others)
+
     def read(self, start: int, end: int) -> TextInput:
         """The row of a window, from its first token in the document to its last (exclusive)."""
         tokens, types = pb.Tokens(), list[int]()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import overload
+from typing import NoReturn, overload
 
 from torch import Tensor
 
@@ -41,3 +41,12 @@ class WindowPaths(Sequence[PathPlan]):
             return [self[number] for number in range(*window.indices(len(self)))]
         path = self.setting.path(self.cut.reader.read(*self.cut.spans[window]), self.explained)
         return path if self.kept is None else replace(path, kept=self.kept[window])
+
+
+def not_asked(_logits: object) -> NoReturn:
+    """Takes the place of what only a plan of one row is asked for.
+
+    Raises:
+        RuntimeError: always.
+    """
+    raise RuntimeError("of a long text the document's outcome tells what is explained")
