@@ -23,6 +23,7 @@ from ligserve.client import (
     NoiseTunnel,
     PairwiseSequenceClassification,
     QuestionAnswering,
+    ReferenceText,
     SequenceClassification,
     Task,
     TokenClassification,
@@ -69,6 +70,17 @@ KNOWN: dict[str, tuple[str, Task, dict[str, Any]]] = {
         MultiLabelClassification(LONG_TEXT),
         {"long_input": Window(100, Aggregate.TOKEN_WEIGHTED_MEAN), "convention": "library"},
     ),
+    "long text, tokens": (
+        "entities",
+        TokenClassification(LONG_TEXT, ignored_indexes=[0, 3, 4, 140]),
+        {"long_input": Window(60)},
+    ),
+    "long text, tokens, library": (
+        "entities",
+        TokenClassification(LONG_TEXT[:900], ignored_indexes=[7]),
+        {"long_input": "window", "convention": "library"},
+    ),
+    "cut text, tokens": ("entities", TokenClassification(LONG_TEXT[:900]), {"long_input": "truncate"}),
     "cut text": ("bert", SequenceClassification(LONG_TEXT), {"long_input": "truncate"}),
 }
 # The same questions with a tolerance, where the number of points is not known.
@@ -82,7 +94,7 @@ WRONG: dict[str, tuple[str, Task, dict[str, Any]]] = {
     "stride above the window": ("bert", SequenceClassification(LONG_TEXT), {"long_input": Window(4000)}),
     "too long": ("bert", SequenceClassification(LONG_TEXT), {"long_input": "refuse"}),
     "one endless word": ("bert", SequenceClassification("x" * 200_000), {}),
-    "not built": ("bert", PAIR, {"long_input": "window"}),
+    "not built": ("bert", PAIR, {"baseline": ReferenceText("Something else.")}),
     "no such token": ("entities", TokenClassification(TEXT, ignored_indexes=[999]), {}),
     "no image": ("vit", ImageClassification(b"GIF89a"), {}),
 }
