@@ -102,3 +102,42 @@ def test_a_round_stays_open_until_the_last_path_is_done() -> None:
         due = member.advance()
         assert (due is None) == (number < 2)
         assert (whole.estimate() is None) == (number < 2)
+
+
+def test_an_output_is_evaluated_only_for_targets_that_go_on() -> None:
+    """Two paths of two outputs each; target n is the sum of both paths' outputs n, the second far rougher."""
+    rule = AdaptiveRule(1e-4, 4096)
+    reach = np.eye(2, dtype=bool)
+
+    def sums(z: Array) -> tuple[Array, Array, Array]:
+        return z.reshape(2, 2).sum(axis=0), np.tile(np.eye(2), 2), np.full(2, np.nan)
+
+    def rough(alpha: float, outputs: list[int]) -> NodeValue:
+        values = np.array([alpha, np.tanh(60 * (alpha - 0.4))])
+        slopes = np.array([1.0, 60 * (1 - np.tanh(60 * (alpha - 0.4)) ** 2)])
+        tokens = np.stack([0.25 * slopes, 0.75 * slopes], axis=1)
+        return NodeValue(values[outputs], tokens[outputs], np.full(len(outputs), 1e-12), np.full(2, np.nan))
+
+    whole = LockStep(rule, sums, [2, 2], reach)
+    asked: list[list[int]] = []
+    due = whole.start()
+    for member in whole.members:
+        member.resume = lambda _: None
+    while due:
+        outputs = list(whole.members[0].needed(2))
+        asked.append(outputs)
+        for member in whole.members:
+            for alpha in due:
+                member.add(alpha, rough(alpha, outputs))
+            more = member.advance()
+        due = more or []
+    estimate = whole.estimate()
+    assert estimate is not None
+    assert asked[0] == [0, 1]
+    assert asked[-1] == [1], "the straight one is done"
+    assert estimate.points[0] < estimate.points[1]
+    ends = [rough(alpha, [0, 1]).f for alpha in (0.0, 1.0)]
+    for target in range(2):
+        change = 2 * (ends[1][target] - ends[0][target])
+        assert estimate.scores[target].sum() == pytest.approx(change, rel=1e-3)
+        assert estimate.scores[target] == pytest.approx(change * np.array([0.125, 0.375] * 2), rel=1e-2)

@@ -1,40 +1,51 @@
 """One quadrature rule over several paths that move together, for functions of all their outputs.
 
-A target f depends on the outputs z_1 ... z_L of L paths at the same alpha, so its integrand for a token of
-path j is df/dz_j times that token's integrand for z_j: one backward pass for each path, however many targets
-there are.
+A target f depends on the outputs of L paths at the same alpha, J of each path. So its integrand for a token
+of a path is the sum over the path's outputs z of df/dz times that token's integrand for z: J backward passes
+for each path, however many targets there are.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ligserve.server.workers.quadrature.forecast import PointsForecast
 from ligserve.server.workers.quadrature.rule import Floats, NodeValue, PathEstimate, QuadratureRule
 from ligserve.v1 import explanation_service_pb2 as pb
 
-# From the paths' outputs, (L,), to the targets' values, (K,), their derivatives by the outputs, (K, L), and
-# the log-odds of those that are probabilities, (K,), NaN of others.
+# From the paths' outputs, (L x J,), one path after the other, to the targets' values, (K,), their derivatives
+# by the outputs, (K, L x J), and the log-odds of those that are probabilities, (K,), NaN of others.
 Coupling = Callable[[Floats], tuple[Floats, Floats, Floats]]
 
 
 class LockStep:
-    """A rule whose nodes are put together from the nodes of L paths, each with an output of its own.
+    """A rule whose nodes are put together from the nodes of L paths, each with J outputs of its own.
 
     Args:
         rule: integrates the K targets over the tokens of all paths, one path after the other.
         coupling: from the paths' outputs to the targets.
         lengths: number of tokens of each path.
+        reach: (K, J), whether a target depends on an output, the same for every path; None: each on all. An
+            output is evaluated while a target that depends on it goes on; after that the coupling is given 0.
 
     Attributes:
         members: the rules to give to the paths, in order.
     """
 
-    def __init__(self, rule: QuadratureRule, coupling: Coupling, lengths: Sequence[int]) -> None:
+    def __init__(
+        self,
+        rule: QuadratureRule,
+        coupling: Coupling,
+        lengths: Sequence[int],
+        reach: NDArray[np.bool_] | None = None,
+    ) -> None:
         self._rule = rule
         self._coupling = coupling
-        self._lengths = list(lengths)
+        self._ends = list(accumulate(lengths, initial=0))
+        self._reach = reach
         self._first = rule.start()
         self._waiting: dict[float, dict[int, NodeValue]] = {}
         self._closed: set[int] = set()
@@ -48,6 +59,14 @@ class LockStep:
     def forecast(self, targets: int) -> PointsForecast:
         """How many points each path will take."""
         return self._rule.forecast(targets)
+
+    def needed(self, count: int) -> Sequence[int]:
+        """Which of a path's `count` outputs the targets that go on depend on."""
+        if self._reach is None:
+            return range(count)
+        going_on = list(self._rule.needed(len(self._reach)))
+        needed: list[int] = np.flatnonzero(self._reach[going_on].any(axis=0)).tolist()
+        return needed
 
     def add(self, number: int, alpha: float, value: NodeValue) -> None:
         """Take the value of a path's point; the last path's completes the node."""
@@ -82,8 +101,7 @@ class LockStep:
         whole = self.estimate()
         if whole is None:
             return None
-        start = sum(self._lengths[:number])
-        own = slice(start, start + self._lengths[number])
+        own = slice(self._ends[number], self._ends[number + 1])
         errors = None if whole.score_errors is None else whole.score_errors[:, own]
         return replace(whole, scores=whole.scores[:, own], score_errors=errors)
 
@@ -92,18 +110,21 @@ class LockStep:
         return self._rule.stop_reasons()
 
     def _joined(self, values: Sequence[NodeValue]) -> NodeValue:
-        outputs = np.concatenate([value.f for value in values])
-        f, slopes, log_odds = self._coupling(outputs)
+        known = len(values[0].f)
+        count = known if self._reach is None else self._reach.shape[1]
+        taken = list(self.needed(count))
+        outputs = np.zeros((len(values), count))
+        outputs[:, taken] = [value.f for value in values]
+        f, slopes, log_odds = self._coupling(outputs.ravel())
         needed = list(self._rule.needed(len(f)))
-        slopes = slopes[needed]
-        token_sums = np.concatenate([value.token_sums[0] for value in values])
-        noise = np.abs(slopes) @ np.concatenate([value.noise for value in values])
-        sums = np.repeat(slopes, self._lengths, axis=1) * token_sums
-        return NodeValue(f[needed], sums, noise, log_odds[needed])
+        slopes = slopes.reshape(len(f), len(values), count)[needed][:, :, taken]
+        noise = np.einsum("klj,lj->k", np.abs(slopes), np.stack([value.noise for value in values]))
+        sums = [slopes[:, number] @ value.token_sums for number, value in enumerate(values)]
+        return NodeValue(f[needed], np.concatenate(sums, axis=1), noise, log_odds[needed])
 
 
 class LockStepRule:
-    """A path's view of the rule (a QuadratureRule); the path explains one output.
+    """A path's view of the rule (a QuadratureRule); the path explains its outputs.
 
     Attributes:
         whole: the rule of all paths.
@@ -129,8 +150,8 @@ class LockStepRule:
         return self.whole.forecast(targets)
 
     def needed(self, count: int) -> Sequence[int]:
-        """The path's output, whichever targets go on."""
-        return range(count)
+        """The path's outputs that a target which goes on depends on."""
+        return self.whole.needed(count)
 
     def add(self, alpha: float, value: NodeValue) -> None:
         """Take the value of one of the path's points."""
