@@ -22,9 +22,6 @@ _BUILT_EXPLAINERS = frozenset(
 _UNBUILT_OPTIONS: Mapping[str, Callable[[pb.ExplainOptions], bool]] = {
     "options.baselines.reference_text": lambda o: any(b.HasField("reference_text") for b in o.baselines),
     "more than one of options.baselines": lambda o: len(o.baselines) > 1,
-    "options.long_input.window.aggregate MEAN_LOGITS": lambda o: (
-        o.long_input.window.aggregate == pb.LongInput.Window.AGGREGATE_MEAN_LOGITS
-    ),
 }
 # Explainers whose texts may be longer than the model.
 _TAKE_LONG_INPUTS = frozenset(

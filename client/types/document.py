@@ -141,7 +141,7 @@ def _window(
     window: service_pb.Window, segment: int, targets: Sequence[int], before: int, after: int
 ) -> DocumentWindow:
     tokens, end = window.tokens, len(window.tokens.ids) - after
-    if len(window.changes) != len(targets):
+    if len(window.changes) not in (0, len(targets)):
         counts = f"{len(window.changes)} changes for {len(targets)} targets"
         raise ValueError(f"window {window.index} has {counts}")
     return DocumentWindow(

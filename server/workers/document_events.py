@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from ligserve.server import large_messages
 from ligserve.server.workers.explainers import Plan
-from ligserve.server.workers.explainers.document_outcome import DocumentOutcome
+from ligserve.server.workers.explainers.document_outcome import Outcome
 from ligserve.server.workers.explainers.plan import DocumentPlan
 from ligserve.v1 import explanation_service_pb2 as pb
 
 
-def opening(request_id: str, plan: Plan, outcome: DocumentOutcome) -> Iterator[pb.StreamExplainResponse]:
+def opening(request_id: str, plan: Plan, outcome: Outcome) -> Iterator[pb.StreamExplainResponse]:
     """The header, and more of it until all windows and targets are told."""
     document = _document(plan)
     header = pb.Header(
@@ -32,14 +32,14 @@ def _document(plan: Plan) -> DocumentPlan:
     return plan.document
 
 
-def _windows(plan: Plan, document: DocumentPlan, outcome: DocumentOutcome) -> Iterator[pb.Window]:
+def _windows(plan: Plan, document: DocumentPlan, outcome: Outcome) -> Iterator[pb.Window]:
     for index, path in enumerate(plan.paths):
         window = pb.Window(
             index=index,
             tokens=path.tokens,
             share=float(outcome.shares[index]),
             first_token=document.first_tokens[index],
-            changes=outcome.changes[outcome.pairs(index)].tolist(),
+            changes=outcome.changes_in(index),
         )
         window.MergeFrom(outcome.told(index))
         yield window

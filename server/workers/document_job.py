@@ -1,16 +1,31 @@
 """A long text in a worker: one forward pass over all its windows, then one window after the other."""
 
 from collections.abc import Iterator
+from typing import TypedDict
 
 from ligserve.internal.v1.frames_pb2 import RunJob
 from ligserve.server.workers import document_events
+from ligserve.server.workers.document_in_step import WindowsInStep
 from ligserve.server.workers.document_windows import DocumentWindows
 from ligserve.server.workers.engine.engine import Engine
+from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import Plan
+from ligserve.server.workers.explainers.document_outcome import InStepOutcome, Outcome
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job_channel import JobChannel
 from ligserve.server.workers.survey import Survey
 from ligserve.v1 import explanation_service_pb2 as pb
+
+
+class _Common(TypedDict):
+    """What the windows are told of their job."""
+
+    run: RunJob
+    plan: Plan
+    worker: WorkerIdentity
+    channel: JobChannel
+    received: float
+    survey_cost: PathCost
 
 
 class DocumentJob:
@@ -35,7 +50,7 @@ class DocumentJob:
         self._worker = worker
         self._channel = channel
         self._received = received
-        self._windows: DocumentWindows | None = None
+        self._windows: DocumentWindows | WindowsInStep | None = None
 
     def start(self, engine: Engine) -> None:
         """Have the windows predicted, then explained."""
@@ -60,18 +75,23 @@ class DocumentJob:
             for event in document_events.opening(self._run.request_id, self._plan, outcome):
                 self._channel.tell(event)
                 yield
-            self._windows = DocumentWindows(
-                run=self._run,
-                plan=self._plan,
-                outcome=outcome,
-                worker=self._worker,
-                channel=self._channel,
-                received=self._received,
-                survey_cost=survey.cost,
-            )
+            self._windows = self._windows_of(outcome, survey.cost)
             self._windows.start(engine)
         except Exception as error:
             self._channel.end(error)
+
+    def _windows_of(self, outcome: Outcome, survey_cost: PathCost) -> DocumentWindows | WindowsInStep:
+        common = _Common(
+            run=self._run,
+            plan=self._plan,
+            worker=self._worker,
+            channel=self._channel,
+            received=self._received,
+            survey_cost=survey_cost,
+        )
+        if isinstance(outcome, InStepOutcome):
+            return WindowsInStep(outcome=outcome, **common)
+        return DocumentWindows(outcome=outcome, **common)
 
     def _tell_progress(self, survey: Survey) -> None:
         self._channel.tell_progress(

@@ -92,7 +92,7 @@ class Part:
         self._targets = targets
         self.explained = explained
         self.share = share
-        self.path.outputs = [each.output for each in explained]
+        self.path.outputs = self.plan.outputs or [each.output for each in explained]
 
     def predicted(self, logits: Tensor) -> Sequence[Output]:
         """Keep the logits; the job waits for those of every part."""

@@ -660,7 +660,8 @@ class Tolerance(_message.Message):
     max_points: _builtins.int
     """Most points (one forward and one backward pass of one row each) for a path, 17 to 16384. For
     images fewer where they would fill the worker's memory: for one target without a noise tunnel at
-    most 2^27 / number of scores, in proportion fewer for more targets, down to 17. Default: 1024.
+    most 2^27 / number of scores, in proportion fewer for more targets, down to 17. For windows that move
+    together (AGGREGATE_MEAN_LOGITS) at most 2^26 / number of scores. Default: 1024.
     """
     def __init__(
         self,
@@ -862,7 +863,12 @@ class LongInput(_message.Message):
             AGGREGATE_MAX: LongInput.Window._Aggregate.ValueType  # 3
             """The window with the largest output, for each target its own; only that window is explained."""
             AGGREGATE_MEAN_LOGITS: LongInput.Window._Aggregate.ValueType  # 4
-            """Output of the mean of the windows' logits."""
+            """Output of the mean of the windows' logits. A logit, the log-odds between two classes and those of
+            a label that is judged by itself are means of the windows' own: as MEAN. Any other output depends
+            on all windows at once, which then move together along one path: nothing of a window is final
+            before the last one is, and the scores (one for each target and each token of every window, or one
+            for each logit if there are more of them than targets) may be at most 524288.
+            """
 
         class Aggregate(_Aggregate, metaclass=_AggregateEnumTypeWrapper):
             """How the document's output follows from the windows'."""
@@ -880,7 +886,12 @@ class LongInput(_message.Message):
         AGGREGATE_MAX: LongInput.Window.Aggregate.ValueType  # 3
         """The window with the largest output, for each target its own; only that window is explained."""
         AGGREGATE_MEAN_LOGITS: LongInput.Window.Aggregate.ValueType  # 4
-        """Output of the mean of the windows' logits."""
+        """Output of the mean of the windows' logits. A logit, the log-odds between two classes and those of
+        a label that is judged by itself are means of the windows' own: as MEAN. Any other output depends
+        on all windows at once, which then move together along one path: nothing of a window is final
+        before the last one is, and the scores (one for each target and each token of every window, or one
+        for each logit if there are more of them than targets) may be at most 524288.
+        """
 
         STRIDE_FIELD_NUMBER: _builtins.int
         AGGREGATE_FIELD_NUMBER: _builtins.int

@@ -444,8 +444,8 @@ class Header(_message.Message):
     @_builtins.property
     def prediction(self) -> Global___Prediction:
         """The model's output for the input, before any target is chosen. Of a long text it is the document's:
-        probabilities and logits are each the aggregate of the windows', and the label is predicted by
-        the probabilities. Unset in token classification and question answering.
+        probabilities and logits are each the aggregate of the windows' (AGGREGATE_MEAN_LOGITS: the
+        probabilities are those of the mean logits), and the label is predicted by the probabilities. Unset in token classification and question answering.
         """
 
     @_builtins.property
@@ -738,7 +738,8 @@ class Window(_message.Message):
     @_builtins.property
     def changes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """For a long text, one for each target that is about this window, in the targets' order: the window's
-        share times (f(input) - f(baseline)), which the scores of the window add up to.
+        share times (f(input) - f(baseline)), which the scores of the window add up to. Empty where windows
+        move together (AGGREGATE_MEAN_LOGITS): that is known only when all is done.
         """
 
     @_builtins.property
@@ -975,11 +976,11 @@ class Estimate(_message.Message):
     """Position in the window of the first token (for an image: pixel value) whose score is here."""
     error_bound: _builtins.float
     """Bound on |sum of all scores - (f(input) - f(baseline))|, same units; of a long text for this window
-    and with its share. It bounds the sum, not single scores. Unset where scores do not add up: squares and
-    variances of a noise tunnel.
+    and with its share, but where windows move together (AGGREGATE_MEAN_LOGITS) for all of them. It bounds
+    the sum, not single scores. Unset where scores do not add up: squares and variances of a noise tunnel.
     """
     points: _builtins.int
-    """Points used so far for this target, in all windows of a target whose labels compete."""
+    """Points used so far for this target, in all windows where labels compete or windows move together."""
     round: _builtins.int
     """Round of refinement, from 1; with a noise tunnel the number of copies that are done."""
     final: _builtins.bool
@@ -1054,8 +1055,8 @@ class Progress(_message.Message):
     @_builtins.property
     def unexplained(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """For a long text, one for each target of the header: how much of f(input) - f(baseline) is in windows
-        whose scores are not final yet. Empty before the header, and for more than 1000 targets, where the
-        windows' changes say as much.
+        whose scores are not final yet; where windows move together (AGGREGATE_MEAN_LOGITS) all of it, to the
+        end. Empty before the header, and for more than 1000 targets, where the windows' changes say as much.
         """
 
     def __init__(

@@ -113,7 +113,7 @@ class Path:
 
     @property
     def ends(self) -> Sequence[Ends]:
-        """Start and end of every tensor that it moves; they take memory from the first look on."""
+        """Start and end of every tensor that it moves; they take memory until the batch is delivered."""
         if self._ends is None:
             self._ends = self.spec.ends()
         return self._ends
@@ -166,6 +166,7 @@ class Path:
         for alpha, value in self._explained(values):
             self._add(alpha, value)
         self.cost.points += len(values)
+        self._ends = None
         self._points_done()
 
     def _explained(self, values: Sequence[PointValue]) -> Iterator[tuple[float, NodeValue]]:
@@ -226,7 +227,6 @@ class Path:
             self._finish()
 
     def _finish(self) -> None:
-        self._ends = None
         self.listener.finished(self)
 
     @property

@@ -15,12 +15,21 @@ DEFAULT_MAX_POINTS = 1024
 DEFAULT_STEPS = 50
 
 
-def quadrature_rule(options: pb.ExplainOptions, convention: "pb.Convention.ValueType") -> QuadratureRule:
-    """The rule asked for; by default the library's 50 nodes in LIBRARY, a tolerance in FAITHFUL."""
+def quadrature_rule(
+    options: pb.ExplainOptions, convention: "pb.Convention.ValueType", points_that_fit: int | None = None
+) -> QuadratureRule:
+    """The rule asked for; by default the library's 50 nodes in LIBRARY, a tolerance in FAITHFUL.
+
+    Args:
+        options: how exact.
+        convention: whose habits are followed.
+        points_that_fit: most points that an adaptive rule can keep in memory; None: as many as are asked for.
+    """
     tolerance = asked_tolerance(options, convention)
     if tolerance is None:
         return _fixed(options.fixed_steps)
-    return AdaptiveRule(tolerance=tolerance, max_points=_max_points(options))
+    max_points = _max_points(options)
+    return AdaptiveRule(tolerance, min(max_points, points_that_fit or max_points))
 
 
 def image_rule(

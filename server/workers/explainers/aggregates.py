@@ -9,12 +9,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ligserve.server.workers.explainers.document_outcome import DocumentOutcome, WindowLogits
+from ligserve.server.workers.explainers.document_outcome import (
+    DocumentOutcome,
+    InStepOutcome,
+    Outcome,
+    WindowLogits,
+)
+from ligserve.server.workers.explainers.mean_logits import MeanLogits, class_outputs
 from ligserve.server.workers.explainers.plan import Explained
+from ligserve.server.workers.quadrature import QuadratureRule
 from ligserve.server.workers.quadrature.rule import Floats
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
 
 MAX = explanation_pb2.LongInput.Window.AGGREGATE_MAX
+MEAN_LOGITS = explanation_pb2.LongInput.Window.AGGREGATE_MEAN_LOGITS
 # A runner-up closer than this share of what the largest window has to explain makes the choice a chance.
 NEAR_TIE = 0.05
 
@@ -45,31 +53,37 @@ class Aggregation:
         targets: what is asked.
         aggregate: how the document's output follows from the windows'.
         token_counts: (W,), each window's tokens, special ones not counted.
+        rule_in_step: where the windows move together, the rule over all of them; None: each has its own.
     """
 
     targets: DocumentTargets
     aggregate: "explanation_pb2.LongInput.Window.Aggregate.ValueType"
     token_counts: Sequence[int]
+    rule_in_step: QuadratureRule | None = None
 
 
-def document_outcome(asked: Aggregation, logits: WindowLogits) -> DocumentOutcome:
+def document_outcome(asked: Aggregation, logits: WindowLogits) -> Outcome:
     """The document's output and targets, from (C,) logits of every window."""
     inputs, starts, ends = (
         torch.stack(list(each)).double() for each in (logits.inputs, logits.starts, logits.ends)
     )
-    counts = np.array(asked.token_counts, dtype=np.float64)
-    shares = _SHARES[asked.aggregate](counts)
+    shares = _SHARES[asked.aggregate](np.array(asked.token_counts, dtype=np.float64))
     fold = _largest if asked.aggregate == MAX else _mean(shares)
-    chances = fold(asked.targets.chances(inputs))
+    folded, chances_of = fold(inputs), asked.targets.chances
+    chances = chances_of(folded[None])[0] if asked.aggregate == MEAN_LOGITS else fold(chances_of(inputs))
     predicted = int(chances.argmax())
+    header = explanation_service_pb2.Header(prediction=asked.targets.prediction(folded, chances, predicted))
     explained = asked.targets.explained_of(predicted)
+    if asked.rule_in_step is not None:
+        (change,) = np.diff(_values(explained, torch.stack([fold(starts), fold(ends)])), axis=0)
+        coupling = MeanLogits(class_outputs(explained), inputs.shape[1])
+        return InStepOutcome(header, explained, shares, coupling, asked.rule_in_step, change)
     f_input, f_baseline = (_values(explained, each) for each in (ends, starts))
     about = np.ones(f_input.shape, dtype=np.bool_)
     if asked.aggregate == MAX:
         explained, about = _of_largest(explained, f_input)
-    prediction = asked.targets.prediction(fold(inputs), chances, predicted)
     outcome = DocumentOutcome(
-        header=explanation_service_pb2.Header(prediction=prediction),
+        header=header,
         explained=explained,
         shares=shares,
         targets=np.nonzero(about)[1],
@@ -137,5 +151,6 @@ _SHARES: Mapping["explanation_pb2.LongInput.Window.Aggregate.ValueType", Callabl
     explanation_pb2.LongInput.Window.AGGREGATE_UNSPECIFIED: _equal,
     explanation_pb2.LongInput.Window.AGGREGATE_MEAN: _equal,
     explanation_pb2.LongInput.Window.AGGREGATE_TOKEN_WEIGHTED_MEAN: _by_tokens,
+    MEAN_LOGITS: _equal,
     MAX: _whole,
 }

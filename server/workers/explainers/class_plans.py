@@ -19,6 +19,7 @@ from ligserve.server.workers.explainers.plan import (
 from ligserve.server.workers.explainers.setting import Setting
 from ligserve.server.workers.explainers.text_input import SourceText, TextInput
 from ligserve.server.workers.explainers.window_paths import WindowPaths
+from ligserve.server.workers.explainers.windows_in_step import rule_in_step
 from ligserve.v1 import explanation_service_pb2
 
 # From the logits of each path's input to the header's fields that they decide.
@@ -69,7 +70,8 @@ def plan_cut(setting: Setting, cut: Cut, targets: TextTargets) -> Plan:
         return _of_one_row(setting, text, targets, telling_the_loss(cut, targets.outcome))
     options, convention = setting.options, setting.convention
     counts = [end - start for start, end in cut.spans]
-    asked = Aggregation(targets, options.long_input.window.aggregate, counts)
+    in_step = rule_in_step(setting, cut, targets.explained_of(0))
+    asked = Aggregation(targets, options.long_input.window.aggregate, counts, in_step)
     document = DocumentPlan(
         outcome=lambda logits: document_outcome(asked, logits),
         first_tokens=[start for start, _ in cut.spans],

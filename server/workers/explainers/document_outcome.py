@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ligserve.server.workers.explainers.mean_logits import MeanLogits
 from ligserve.server.workers.explainers.plan import Explained
+from ligserve.server.workers.quadrature import QuadratureRule
 from ligserve.server.workers.quadrature.rule import Floats
 from ligserve.v1 import explanation_service_pb2 as pb
 
@@ -64,6 +66,11 @@ class DocumentOutcome:
         """A window's pairs."""
         return slice(int(self.first_pairs[window]), int(self.first_pairs[window + 1]))
 
+    def changes_in(self, window: int) -> list[float]:
+        """What there is to explain in a window."""
+        changes: list[float] = self.changes[self.pairs(window)].tolist()
+        return changes
+
     def targets_of(self, window: int) -> list[int]:
         """Numbers of the targets that are about a window."""
         numbers: list[int] = self.targets[self.pairs(window)].tolist()
@@ -103,3 +110,33 @@ class DocumentOutcome:
         np.add.at(whole, self.windows, np.abs(self.changes))
         order: list[int] = np.lexsort((-whole, -largest)).tolist()
         return [window for window in order if self.first_pairs[window] < self.first_pairs[window + 1]]
+
+
+@dataclass(frozen=True)
+class InStepOutcome:
+    """W windows that move together, so that each of the K targets is about all of them.
+
+    Attributes:
+        header: the document's output, and what is odd about it.
+        explained: the K targets.
+        shares: (W,), each window's share in the document.
+        coupling: from the windows to the targets.
+        rule: integrates over all windows.
+        change: (K,), the document's f(input) - f(baseline).
+        told: what is told of a window beside its tokens.
+    """
+
+    header: pb.Header
+    explained: Sequence[Explained]
+    shares: Floats
+    coupling: MeanLogits
+    rule: QuadratureRule
+    change: Floats
+    told: Callable[[int], pb.Window] = _nothing
+
+    def changes_in(self, _window: int) -> list[float]:
+        """Nothing: it is not known before all is explained."""
+        return []
+
+
+Outcome = DocumentOutcome | InStepOutcome

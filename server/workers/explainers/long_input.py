@@ -36,6 +36,13 @@ class Cut:
     lost: int
     source: SourceText
 
+    @property
+    def tokens(self) -> int:
+        """Tokens of all the pieces' rows."""
+        reader, texts = self.reader, sum(end - start for start, end in self.spans)
+        beside = sum(map(len, reader.texts)) - len(reader.document) + reader.frame.length
+        return texts + len(self.spans) * beside
+
 
 @dataclass(frozen=True)
 class PairLayout:

@@ -14,7 +14,7 @@ from ligserve.server.workers.quadrature.rule import Floats
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
 
 if TYPE_CHECKING:
-    from ligserve.server.workers.explainers.document_outcome import DocumentOutcome, WindowLogits
+    from ligserve.server.workers.explainers.document_outcome import Outcome, WindowLogits
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class PathPlan:
     tells_targets: bool = True
     kept: range | None = None
 
-    def in_lock_step(self, rule: LockStepRule, output: Output) -> "PathPlan":
+    def in_lock_step(self, rule: LockStepRule, *outputs: Output) -> "PathPlan":
         """The same path, one of several whose targets depend on all of them; the first tells the targets."""
-        return replace(self, rule=rule, outputs=(output,), tells_targets=rule.is_first)
+        return replace(self, rule=rule, outputs=outputs, tells_targets=rule.is_first)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class DocumentPlan:
             all of them.
     """
 
-    outcome: "Callable[[WindowLogits], DocumentOutcome]"
+    outcome: "Callable[[WindowLogits], Outcome]"
     first_tokens: Sequence[int]
     token_counts: Sequence[int]
     rule: Callable[[Floats], QuadratureRule]
