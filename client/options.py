@@ -45,11 +45,18 @@ class Window:
 
     Attributes:
         stride: tokens from one window's start to the next one's; None: the server's default.
-        aggregate: how the document's output follows from the windows'.
+        aggregate: how the document's output follows from the windows': "mean", "token_weighted_mean", "max"
+            or "mean_logits".
+
+    Raises:
+        ValueError: there is no such aggregate.
     """
 
     stride: int | None = None
-    aggregate: Aggregate = Aggregate.MEAN
+    aggregate: Aggregate | str = Aggregate.MEAN
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "aggregate", choice(Aggregate, self.aggregate, "aggregate"))
 
 
 BaselineLike: TypeAlias = BaselineKind | ReferenceText | str

@@ -16,6 +16,7 @@ from ligserve.client.quantities import check_number
 from ligserve.client.tasks import Task
 from ligserve.client.types.enums import (
     Accuracy,
+    Aggregate,
     BaselineKind,
     Convention,
     EmbeddingLayer,
@@ -126,7 +127,7 @@ def _fill_long_input(message: pb.ExplainOptions, options: ExplainOptions, scope:
     match options.long_input:
         case Window(stride, aggregate):
             window = message.long_input.window
-            window.aggregate = pb.LongInput.Window.Aggregate.Value(f"AGGREGATE_{aggregate.name}")
+            window.aggregate = pb.LongInput.Window.Aggregate.Value(f"AGGREGATE_{Aggregate(aggregate).name}")
             if stride is not None:
                 window.stride = scope.at("long_input.window").unsigned("stride", stride)
         case LongInputPolicy.REFUSE:

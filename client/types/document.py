@@ -21,7 +21,8 @@ class DocumentWindow:
         token_count: number of its tokens of that text.
         share: its share in the document's output; scores have it in them.
         targets: positions of the targets that are about this window.
-        changes: for each of these, how much there is to explain in it: what its scores add up to.
+        changes: for each of these, how much there is to explain in it: what its scores add up to. None where
+            windows move together ("mean_logits"): it is known only when all is done.
         scores: for each of these the score of each token that the model saw, also of special ones and of the
             other text; empty where the deadline came before. None at all while they are not known.
     """

@@ -108,7 +108,8 @@ class EstimateEvent:
         scores: one per token of the window (or pixel value), in units of the target's output space; of a long
             text, `Document.places` tells where in the document they belong, to be added there.
         score_errors: estimated error of each score; empty where the rule gives none.
-        error_bound: bound on |sum of all scores - (f(input) - f(baseline))|; NaN where they do not add up.
+        error_bound: bound on |sum of all scores - (f(input) - f(baseline))|, of a long text in this window
+            (in all of them where they move together); NaN where they do not add up.
         points: points used so far.
         round: round of refinement, from 1.
         final: whether these scores will not change any more.
@@ -138,7 +139,8 @@ class ProgressEvent:
         windows: windows of a long text; 0 until they are known.
         windows_predicted: how many of them have an output that is known.
         windows_done: how many of them have final scores.
-        unexplained: for each target, how much of f_input - f_baseline is in windows without final scores.
+        unexplained: for each target, how much of f_input - f_baseline is in windows without final scores;
+            all of it, to the end, where windows move together ("mean_logits").
     """
 
     points_done: int
