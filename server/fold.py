@@ -1,6 +1,7 @@
 """A stream of events, folded into the finished explanation."""
 
-from collections.abc import AsyncIterable
+from collections import Counter
+from collections.abc import AsyncIterable, Iterator
 
 from ligserve.server.errors import FailedPreconditionError
 from ligserve.server.large_messages import merge_header
@@ -41,12 +42,8 @@ async def fold(events: AsyncIterable[Event]) -> pb.ExplainResponse:
 
 def _refuse_large(header: pb.Header) -> None:
     """Refuse an answer before the work on it starts: once its windows are known, so is its size."""
-    lengths, shape = [len(window.tokens.ids) for window in header.windows], header.image_shape
-    pixels, tokens = shape.channels * shape.height * shape.width, sum(lengths)
-    scores = sum(
-        lengths[target.window] if target.HasField("window") and target.window < len(lengths) else tokens
-        for target in header.targets
-    )
+    shape = header.image_shape
+    pixels, scores = shape.channels * shape.height * shape.width, sum(_scores(header))
     size = scores * BYTES_PER_SCORE + pixels * BYTES_PER_PIXEL_SCORE * len(header.targets)
     if header.ByteSize() + size > MAX_ANSWER_BYTES:
         raise FailedPreconditionError(
@@ -54,6 +51,20 @@ def _refuse_large(header: pb.Header) -> None:
             "ask for a stream (StreamExplain)",
             reason="ANSWER_TOO_LARGE",
         )
+
+
+def _scores(header: pb.Header) -> Iterator[int]:
+    """For each target the number of tokens of the windows that it is about."""
+    lengths = [len(window.tokens.ids) for window in header.windows]
+    of_candidate: Counter[int] = Counter()
+    for window, length in zip(header.windows, lengths, strict=True):
+        of_candidate[window.candidate] += length
+    of_all = of_candidate.total()
+    for target in header.targets:
+        if target.HasField("window") and target.window < len(lengths):
+            yield lengths[target.window]
+        else:
+            yield of_candidate[target.candidate] if target.HasField("candidate") else of_all
 
 
 def _merged(chunks: list[pb.Estimate]) -> pb.Estimate:

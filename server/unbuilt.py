@@ -29,6 +29,7 @@ _TAKE_LONG_INPUTS = frozenset(
         "sequence_classification",
         "pairwise_sequence_classification",
         "multi_label_classification",
+        "zero_shot_classification",
         "token_classification",
         "question_answering",
     }
@@ -47,6 +48,19 @@ def refuse_unbuilt(request: service_pb.ExplainRequest) -> None:
     policy = request.options.long_input.WhichOneof("policy")
     if policy in ("window", "truncate") and explainer not in _TAKE_LONG_INPUTS:
         raise UnimplementedError(f"options.long_input.{policy} of {explainer}")
+    if explainer == "zero_shot_classification":
+        _refuse_aggregates(request.zero_shot_classification, request.options)
     for part, asks_for in _UNBUILT_OPTIONS.items():
         if asks_for(request.options):
             raise UnimplementedError(part)
+
+
+def _refuse_aggregates(question: pb.ZeroShotClassification, options: pb.ExplainOptions) -> None:
+    """Labels that compete do so in every window, so that no single window is the largest."""
+    part, window = "options.long_input.window.aggregate", pb.LongInput.Window
+    aggregate = options.long_input.window.aggregate
+    if aggregate == window.AGGREGATE_MEAN_LOGITS:
+        raise UnimplementedError(f"{part} MEAN_LOGITS of zero_shot_classification")
+    alone = question.multi_label or len(question.labels) == 1 or options.convention == pb.CONVENTION_LIBRARY
+    if aggregate == window.AGGREGATE_MAX and not alone:
+        raise UnimplementedError(f"{part} MAX of zero_shot_classification without multi_label")

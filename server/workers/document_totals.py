@@ -20,6 +20,8 @@ class DocumentTotals:
     Args:
         outcome: the document's prediction.
         tolerance: what is asked for; None for a fixed number of steps.
+        size: how many windows, one after the other, are explained together; what there is to explain in them
+            is told with the first of them.
 
     Attributes:
         unexplained: (K,), how much there is to explain in windows that are not finished.
@@ -27,11 +29,12 @@ class DocumentTotals:
         any_explained: whether a window has an estimate.
     """
 
-    def __init__(self, outcome: DocumentOutcome, tolerance: float | None) -> None:
+    def __init__(self, outcome: DocumentOutcome, tolerance: float | None, size: int = 1) -> None:
         self._outcome = outcome
         self._tolerance = tolerance
+        self._size_of_group = size
         self.unexplained = outcome.summed(outcome.changes)
-        self.windows_done = int((np.diff(outcome.first_pairs) == 0).sum())
+        self.windows_done = size * int((np.diff(outcome.first_pairs)[::size] == 0).sum())
         shares = outcome.shares[outcome.windows]
         self._f_input = outcome.summed(shares * outcome.f_input)
         self._f_baseline = outcome.summed(shares * outcome.f_baseline)
@@ -43,11 +46,17 @@ class DocumentTotals:
         self._left_out: set[int] = set()
         self.any_explained = False
 
-    def add(self, part: Part, estimate: PathEstimate) -> None:
-        """Take the final estimate of a window."""
+    def add(self, first: int, part: Part, estimate: PathEstimate) -> None:
+        """Take the final estimate of a window, or of several that are explained together.
+
+        Args:
+            first: the first of them.
+            part: any of them.
+            estimate: of all of them.
+        """
         outcome, at, share = self._outcome, list(part.targets), part.share
-        pairs = outcome.pairs(part.window)
-        self.windows_done += 1
+        pairs = outcome.pairs(first)
+        self.windows_done += self._size_of_group
         self.any_explained = True
         self.unexplained[at] -= outcome.changes[pairs]
         # The ends once more: what was integrated between may differ from the forward pass by rounding.

@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ligserve.internal.v1.frames_pb2 import RunJob
@@ -11,12 +12,12 @@ from ligserve.server.workers import events
 from ligserve.server.workers.document_totals import DocumentTotals
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path_cost import PathCost
-from ligserve.server.workers.explainers import Plan
+from ligserve.server.workers.explainers import PathPlan, Plan
 from ligserve.server.workers.explainers.document_outcome import DocumentOutcome
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job_channel import EstimatePace, JobChannel, deadline_of
 from ligserve.server.workers.part import Part
-from ligserve.server.workers.quadrature import NodeValue
+from ligserve.server.workers.quadrature import NodeValue, whole_estimate
 from ligserve.v1 import explanation_service_pb2 as pb
 
 # As many windows are open at a time as fill a batch with about so many points of each, but two at least.
@@ -29,7 +30,8 @@ MOST_TOLD_TARGETS = 1000
 class DocumentWindows:
     """Opens windows as others are finished; hears from them and tells the front (a PartListener).
 
-    Only some windows are open at a time: memory does not grow with the text but for its tokens.
+    Only some windows are open at a time: memory does not grow with the text but for its tokens. Those that
+    are explained together are opened together.
 
     Args:
         run: the front's order.
@@ -63,7 +65,8 @@ class DocumentWindows:
         self._received = received
         self._survey_cost = survey_cost
         self._past = PathCost()
-        self._totals = DocumentTotals(outcome, plan.document.tolerance)
+        self._size = plan.document.together.size if plan.document.together else 1
+        self._totals = DocumentTotals(outcome, plan.document.tolerance, self._size)
         self._waiting = deque(outcome.by_size())
         self._open: dict[int, tuple[Part, EstimatePace]] = {}
 
@@ -96,13 +99,16 @@ class DocumentWindows:
 
     def part_finished(self, part: Part) -> None:
         """The window's last estimates, if there are any; after the last window the summary, and the end."""
-        estimate = part.path.rule.estimate()
+        self._tell_estimates(part)
+        self._close(part)
+        first = part.window - part.window % self._size
+        if any(window in self._open for window in range(first, first + self._size)):
+            return
+        estimate = whole_estimate(part.path.rule)
         if estimate is None:
             self._totals.leave_out(part.targets)
         else:
-            self._tell_estimates(part)
-            self._totals.add(part, estimate)
-        self._close(part)
+            self._totals.add(first, part, estimate)
         if part.path.cut_by_deadline:
             self._leave_out_the_rest()
         self._open_windows()
@@ -118,20 +124,27 @@ class DocumentWindows:
         longest = max(self._document.token_counts)
         most = max(LEAST_OPEN_WINDOWS, -(-self._engine.token_budget // (POINTS_AT_ONCE * longest)))
         while self._channel.open and self._waiting and len(self._open) < most:
-            part = self._part(self._waiting.popleft())
-            self._open[part.window] = part, EstimatePace(self._run)
-            self._engine.schedule(part.path)
+            parts = list(self._parts(self._waiting.popleft()))
+            self._open.update({part.window: (part, EstimatePace(self._run)) for part in parts})
+            for part in parts:
+                self._engine.schedule(part.path)
             if not self._channel.open:
-                part.path.cancel()  # a cancel that came meanwhile did not see it
+                self.cancel()  # a cancel that came meanwhile did not see them
 
-    def _part(self, window: int) -> Part:
-        targets = self._outcome.targets_of(window)
-        rule = self._document.rule(self._outcome.sizes[targets])
-        plan = replace(self._plan.paths[window], rule=rule)
-        part = Part(self, window, plan, deadline_of(self._run, self._received), dispensable=True)
+    def _parts(self, first: int) -> Iterator[Part]:
+        """A window, or those that are explained together with it."""
+        targets = self._outcome.targets_of(first)
         explained = [self._outcome.explained[target] for target in targets]
-        part.know(targets, explained, float(self._outcome.shares[window]))
-        return part
+        for window, plan in enumerate(self._plans(first, targets), first):
+            part = Part(self, window, plan, deadline_of(self._run, self._received), dispensable=True)
+            part.know(targets, explained, float(self._outcome.shares[window]))
+            yield part
+
+    def _plans(self, first: int, targets: Sequence[int]) -> Sequence[PathPlan]:
+        rule, together = self._document.rule(self._outcome.sizes[targets]), self._document.together
+        if together is None:
+            return [replace(self._plan.paths[first], rule=rule)]
+        return together.tie(self._plan.paths[first : first + together.size], rule)
 
     def _close(self, part: Part) -> None:
         del self._open[part.window]
@@ -160,8 +173,7 @@ class DocumentWindows:
         self._channel.end()
 
     def _tell_estimates(self, part: Part) -> None:
-        for estimate in events.estimates(part):
-            self._channel.tell(pb.StreamExplainResponse(estimate=estimate))
+        self._channel.tell_all(pb.StreamExplainResponse(estimate=each) for each in events.estimates(part))
 
     def _progress(self) -> pb.Progress:
         paths = [part.path for part, _ in self._open.values()]

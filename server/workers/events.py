@@ -14,7 +14,7 @@ from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import Explained, Plan
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.part import Part
-from ligserve.server.workers.quadrature import LockStepRule, NodeValue, PathEstimate
+from ligserve.server.workers.quadrature import NodeValue, PathEstimate, whole_estimate
 from ligserve.v1 import explanation_pb2
 from ligserve.v1 import explanation_service_pb2 as pb
 
@@ -147,8 +147,7 @@ def _cost(costs: Sequence[PathCost], seconds: float) -> pb.Cost:
 def _target_summaries(part: Part) -> Iterator[pb.TargetSummary]:
     if not part.explained:
         return iter(())
-    rule = part.path.rule
-    estimate = rule.whole.estimate() if isinstance(rule, LockStepRule) else rule.estimate()
+    estimate = whole_estimate(part.path.rule)
     if estimate is None:
         raise RuntimeError("a path finished without an estimate")
     return target_summaries(estimate, part.targets, stop_reasons(part.path))

@@ -325,7 +325,14 @@ class ZeroShotClassification(_message.Message):
     INCLUDE_HYPOTHESIS_FIELD_NUMBER: _builtins.int
     MULTI_LABEL_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """The text (the premise), not empty."""
+    """The text (the premise), not empty. transformers' pipeline cuts off what is too long beside a
+    hypothesis; long_input does what it says instead. Windows are as long as there is room beside the
+    longest hypothesis, the same for every label, and each has the whole hypothesis of one label. The
+    output for a label that is judged by itself is the aggregate of its own windows' outputs. Labels that
+    compete do so in each window, by a softmax over the labels' entailment logits there, and their output
+    is the mean over the windows (AGGREGATE_MEAN or AGGREGATE_TOKEN_WEIGHTED_MEAN). AGGREGATE_MAX for
+    labels that compete and AGGREGATE_MEAN_LOGITS for any are not built: UNIMPLEMENTED.
+    """
     hypothesis_template: _builtins.str
     """The hypothesis with one "{}" for the label. Default: "this text is about {} ."."""
     include_hypothesis: _builtins.bool
@@ -336,7 +343,7 @@ class ZeroShotClassification(_message.Message):
     """Judge each label by itself (entailment against contradiction) rather than by a softmax over the
     entailment logits of all labels. In the softmax the labels compete, and each one's output depends
     on the tokens of every label's window: at most 131072 scores, that is labels times the tokens of all
-    windows. A single label is always judged by itself. No effect in the LIBRARY convention, which
+    windows; of a long text, of the windows of one part of it. A single label is always judged by itself. No effect in the LIBRARY convention, which
     explains entailment among all the model's classes, label by label. Default: false.
     """
     @_builtins.property

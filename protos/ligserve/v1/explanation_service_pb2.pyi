@@ -716,11 +716,12 @@ class Window(_message.Message):
     CHANGES_FIELD_NUMBER: _builtins.int
     TOKEN_PREDICTIONS_FIELD_NUMBER: _builtins.int
     PATH_PREDICTIONS_FIELD_NUMBER: _builtins.int
+    CANDIDATE_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Position of the window, from 0."""
     hypothesis: _builtins.str
-    """For zero-shot classification: the hypothesis, which segment 1 of the tokens points into. Unset:
-    every segment is a text of the request.
+    """For zero-shot classification: the hypothesis, which segment 1 of the tokens points into. Of a long text
+    it is whole in every window. Unset: every segment is a text of the request.
     """
     share: _builtins.float
     """For a long text: the window's share in the document's output; the scores of its estimates are
@@ -731,6 +732,10 @@ class Window(_message.Message):
     """For a long text: position in the document of the window's first token that is of that text, from 0;
     special tokens, and those of a text beside it, are not counted.
     """
+    candidate: _builtins.int
+    """For zero-shot classification of a long text: position of the label whose hypothesis this is. Every part
+    of the text has one window for each label, one after the other in the labels' order.
+    """
     @_builtins.property
     def tokens(self) -> Global___Tokens:
         """The tokens that the model sees, special tokens included."""
@@ -739,7 +744,9 @@ class Window(_message.Message):
     def changes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """For a long text, one for each target that is about this window, in the targets' order: the window's
         share times (f(input) - f(baseline)), which the scores of the window add up to. Empty where windows
-        move together (AGGREGATE_MEAN_LOGITS): that is known only when all is done.
+        move together (AGGREGATE_MEAN_LOGITS): that is known only when all is done. Where labels compete it is
+        the sum over all labels' windows on the same part of the text, told with the first of them; empty in the
+        others.
         """
 
     @_builtins.property
@@ -768,15 +775,20 @@ class Window(_message.Message):
         changes: _abc.Iterable[_builtins.float] | None = ...,
         token_predictions: Global___TokenPredictions | None = ...,
         path_predictions: Global___TokenPredictions | None = ...,
+        candidate: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_hypothesis", b"_hypothesis", "_share", b"_share", "hypothesis", b"hypothesis", "path_predictions", b"path_predictions", "share", b"share", "token_predictions", b"token_predictions", "tokens", b"tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_candidate", b"_candidate", "_hypothesis", b"_hypothesis", "_share", b"_share", "candidate", b"candidate", "hypothesis", b"hypothesis", "path_predictions", b"path_predictions", "share", b"share", "token_predictions", b"token_predictions", "tokens", b"tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_hypothesis", b"_hypothesis", "_share", b"_share", "changes", b"changes", "first_token", b"first_token", "hypothesis", b"hypothesis", "index", b"index", "path_predictions", b"path_predictions", "share", b"share", "token_predictions", b"token_predictions", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidate", b"_candidate", "_hypothesis", b"_hypothesis", "_share", b"_share", "candidate", b"candidate", "changes", b"changes", "first_token", b"first_token", "hypothesis", b"hypothesis", "index", b"index", "path_predictions", b"path_predictions", "share", b"share", "token_predictions", b"token_predictions", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__candidate: _TypeAlias = _typing.Literal["candidate"]  # noqa: Y015
+    _WhichOneofArgType__candidate: _TypeAlias = _typing.Literal["_candidate", b"_candidate"]  # noqa: Y015
     _WhichOneofReturnType__hypothesis: _TypeAlias = _typing.Literal["hypothesis"]  # noqa: Y015
     _WhichOneofArgType__hypothesis: _TypeAlias = _typing.Literal["_hypothesis", b"_hypothesis"]  # noqa: Y015
     _WhichOneofReturnType__share: _TypeAlias = _typing.Literal["share"]  # noqa: Y015
     _WhichOneofArgType__share: _TypeAlias = _typing.Literal["_share", b"_share"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__candidate) -> _WhichOneofReturnType__candidate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__hypothesis) -> _WhichOneofReturnType__hypothesis | None: ...
     @_typing.overload
@@ -859,6 +871,7 @@ class Target(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
     RUNNER_UP_GAP_FIELD_NUMBER: _builtins.int
+    CANDIDATE_FIELD_NUMBER: _builtins.int
     class_index: _builtins.int
     """Position of the class that is explained."""
     class_label: _builtins.str
@@ -886,6 +899,10 @@ class Target(_message.Message):
     """For AGGREGATE_MAX: by how much the output of the next largest window is less, same units. For question
     answering over a long context: by how much the probability of the next window's answer is less.
     """
+    candidate: _builtins.int
+    """For zero-shot classification of a long text with labels that are judged by themselves: the label whose
+    windows alone this target is about. Unset: windows of any label.
+    """
     def __init__(
         self,
         *,
@@ -898,11 +915,14 @@ class Target(_message.Message):
         token: _builtins.int | None = ...,
         window: _builtins.int | None = ...,
         runner_up_gap: _builtins.float | None = ...,
+        candidate: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_runner_up_gap", b"_runner_up_gap", "_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "runner_up_gap", b"runner_up_gap", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_candidate", b"_candidate", "_runner_up_gap", b"_runner_up_gap", "_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "candidate", b"candidate", "runner_up_gap", b"runner_up_gap", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_runner_up_gap", b"_runner_up_gap", "_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "answer_end", b"answer_end", "class_index", b"class_index", "class_label", b"class_label", "output_space", b"output_space", "runner_up_gap", b"runner_up_gap", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidate", b"_candidate", "_runner_up_gap", b"_runner_up_gap", "_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "answer_end", b"answer_end", "candidate", b"candidate", "class_index", b"class_index", "class_label", b"class_label", "output_space", b"output_space", "runner_up_gap", b"runner_up_gap", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__candidate: _TypeAlias = _typing.Literal["candidate"]  # noqa: Y015
+    _WhichOneofArgType__candidate: _TypeAlias = _typing.Literal["_candidate", b"_candidate"]  # noqa: Y015
     _WhichOneofReturnType__runner_up_gap: _TypeAlias = _typing.Literal["runner_up_gap"]  # noqa: Y015
     _WhichOneofArgType__runner_up_gap: _TypeAlias = _typing.Literal["_runner_up_gap", b"_runner_up_gap"]  # noqa: Y015
     _WhichOneofReturnType__token: _TypeAlias = _typing.Literal["token"]  # noqa: Y015
@@ -913,6 +933,8 @@ class Target(_message.Message):
     _WhichOneofArgType__versus_label: _TypeAlias = _typing.Literal["_versus_label", b"_versus_label"]  # noqa: Y015
     _WhichOneofReturnType__window: _TypeAlias = _typing.Literal["window"]  # noqa: Y015
     _WhichOneofArgType__window: _TypeAlias = _typing.Literal["_window", b"_window"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__candidate) -> _WhichOneofReturnType__candidate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__runner_up_gap) -> _WhichOneofReturnType__runner_up_gap | None: ...
     @_typing.overload

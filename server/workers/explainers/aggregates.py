@@ -67,8 +67,7 @@ def document_outcome(asked: Aggregation, logits: WindowLogits) -> Outcome:
     inputs, starts, ends = (
         torch.stack(list(each)).double() for each in (logits.inputs, logits.starts, logits.ends)
     )
-    shares = _SHARES[asked.aggregate](np.array(asked.token_counts, dtype=np.float64))
-    fold = _largest if asked.aggregate == MAX else _mean(shares)
+    shares, fold = shares_and_fold(asked.aggregate, asked.token_counts)
     folded, chances_of = fold(inputs), asked.targets.chances
     chances = chances_of(folded[None])[0] if asked.aggregate == MEAN_LOGITS else fold(chances_of(inputs))
     predicted = int(chances.argmax())
@@ -81,7 +80,7 @@ def document_outcome(asked: Aggregation, logits: WindowLogits) -> Outcome:
     f_input, f_baseline = (_values(explained, each) for each in (ends, starts))
     about = np.ones(f_input.shape, dtype=np.bool_)
     if asked.aggregate == MAX:
-        explained, about = _of_largest(explained, f_input)
+        explained, about = of_largest(explained, f_input)
     outcome = DocumentOutcome(
         header=header,
         explained=explained,
@@ -91,11 +90,11 @@ def document_outcome(asked: Aggregation, logits: WindowLogits) -> Outcome:
         f_input=f_input[about],
         f_baseline=f_baseline[about],
     )
-    outcome.header.warnings.extend(_warnings(outcome))
+    outcome.header.warnings.extend(tie_warnings(outcome))
     return outcome
 
 
-def _warnings(outcome: DocumentOutcome) -> list[explanation_service_pb2.Warning]:
+def tie_warnings(outcome: DocumentOutcome) -> list[explanation_service_pb2.Warning]:
     """One for each target whose largest window is larger by next to nothing."""
     near = [
         f"{each.about}: the next largest window's output is only {each.target.runner_up_gap:.2g} less, so "
@@ -104,6 +103,14 @@ def _warnings(outcome: DocumentOutcome) -> list[explanation_service_pb2.Warning]
         if each.target.HasField("runner_up_gap") and each.target.runner_up_gap < NEAR_TIE * size
     ]
     return [explanation_service_pb2.Warning(code="WINDOWS_NEARLY_TIED", message=each) for each in near]
+
+
+def shares_and_fold(
+    aggregate: "explanation_pb2.LongInput.Window.Aggregate.ValueType", token_counts: Sequence[int]
+) -> tuple[Floats, Callable[[Tensor], Tensor]]:
+    """Each window's share, (W,), and from the windows' values, (W, ...), to the document's."""
+    shares = _SHARES[aggregate](np.array(token_counts, dtype=np.float64))
+    return shares, _largest if aggregate == MAX else _mean(shares)
 
 
 def _values(explained: Sequence[Explained], logits: Tensor) -> Floats:
@@ -120,8 +127,13 @@ def _mean(shares: Floats) -> Callable[[Tensor], Tensor]:
     return lambda values: weights @ values
 
 
-def _of_largest(explained: Sequence[Explained], f_input: Floats) -> tuple[list[Explained], NDArray[np.bool_]]:
-    """Each target with its largest window and how far ahead that is, and (W, K) which window that is."""
+def of_largest(explained: Sequence[Explained], f_input: Floats) -> tuple[list[Explained], NDArray[np.bool_]]:
+    """Each target with its largest window and how far ahead that is, and (W, K) which window that is.
+
+    Args:
+        explained: the K targets.
+        f_input: (W, K), their values for the windows.
+    """
     ranked = np.sort(f_input, axis=0)
     largest = f_input.argmax(axis=0)
     chosen = []

@@ -14,6 +14,7 @@ from ligserve.server.workers.explainers.entailment import (
 )
 from ligserve.server.workers.explainers.plan import Explained
 from ligserve.server.workers.models.loaded import TextModel
+from ligserve.server.workers.quadrature.rule import Floats
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
 
 
@@ -53,21 +54,32 @@ class Candidates:
 
     def explained(self, number: int) -> Callable[[Tensor], list[Explained]]:
         """What a candidate's path explains, whatever its (C,) logits are."""
-        explained = Explained(self._output, self._target(number), self._labels[number])
+        explained = self._explained(number, window=number)
         return lambda logits: [explained]
+
+    def explained_in_windows(self) -> list[Explained]:
+        """The candidates, each about the windows that have its hypothesis."""
+        return [self._explained(number, candidate=number) for number in range(len(self._labels))]
 
     def outcome(self, logits: Sequence[Tensor]) -> explanation_service_pb2.Header:
         """The candidates' probabilities, from the (C,) logits of each one's path."""
-        return explanation_service_pb2.Header(prediction=self._prediction(logits))
+        judged = self.judged(torch.stack(list(logits)))
+        return explanation_service_pb2.Header(prediction=self.prediction(judged, torch.sigmoid(judged)))
 
-    def _prediction(self, logits: Sequence[Tensor]) -> explanation_service_pb2.Prediction:
-        every = torch.stack(list(logits))
-        entailment = every[:, self._entailment]
-        if self._library:
-            chances = torch.sigmoid(entailment)
-            return prediction_of(self._labels, entailment, chances / chances.sum())
-        log_odds = entailment - every[:, self._contradiction]
-        return prediction_of(self._labels, log_odds, torch.sigmoid(log_odds))
+    def judged(self, logits: Tensor) -> Tensor:
+        """(N, C) logits to the (N,) whose sigmoids are probabilities (LIBRARY: are over their sum)."""
+        entailment = logits[:, self._entailment]
+        return entailment if self._library else entailment - logits[:, self._contradiction]
+
+    def prediction(self, judged: Tensor, chances: Tensor) -> explanation_service_pb2.Prediction:
+        """The header's, from what is `judged` for each candidate, (L,), and its sigmoids."""
+        shown = chances / chances.sum() if self._library else chances
+        return prediction_of(self._labels, judged, shown, int(chances.argmax()))
+
+    def values(self, logits: Tensor) -> Floats:
+        """(N, C) logits to (N,): the output that is explained, the same function for every candidate."""
+        values: Floats = self._output(logits).numpy()
+        return values
 
     def warnings(self) -> list[explanation_service_pb2.Warning]:
         """Says so where the pipeline weighs entailment against something else than contradiction."""
@@ -81,10 +93,12 @@ class Candidates:
         )
         return [explanation_service_pb2.Warning(code="ENTAILMENT_NOT_AGAINST_CONTRADICTION", message=message)]
 
-    def _target(self, number: int) -> explanation_service_pb2.Target:
-        return explanation_service_pb2.Target(
+    def _explained(self, number: int, window: int | None = None, candidate: int | None = None) -> Explained:
+        target = explanation_service_pb2.Target(
             class_index=number,
             class_label=self._labels[number],
             output_space=self._output.space,
-            window=number,
+            window=window,
+            candidate=candidate,
         )
+        return Explained(self._output, target, self._labels[number])

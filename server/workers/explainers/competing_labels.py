@@ -37,11 +37,23 @@ class CompetingLabels:
         self._space = space
         self._logit = ClassOutput(entailment, None, explanation_pb2.OUTPUT_SPACE_LOGIT)
 
-    def explained(self, _logits: Tensor) -> list[Explained]:
+    def explained(self, _logits: Tensor | None = None) -> list[Explained]:
         """All the candidates, about every window."""
         return [
             Explained(self._logit, self._target(number), label) for number, label in enumerate(self._labels)
         ]
+
+    def entailed(self, logits: Tensor) -> Tensor:
+        """(N, C) logits to the (N,) that the candidates compete with."""
+        return logits[:, self._entailment]
+
+    def values(self, entailed: Tensor) -> Floats:
+        """(W, L): the candidates' outputs for W texts, from their (W, L) entailment logits there."""
+        return np.stack([_COUPLINGS[self._space](row)[0] for row in entailed.numpy()])
+
+    def prediction(self, entailed: Tensor, chances: Tensor) -> explanation_service_pb2.Prediction:
+        """A document's, from (L,) entailment logits and probabilities."""
+        return prediction_of(self._labels, entailed, chances, int(chances.argmax()))
 
     def outcome(self, logits: Sequence[Tensor]) -> explanation_service_pb2.Header:
         """The candidates' probabilities, from the (C,) logits of each one's path."""
@@ -49,26 +61,33 @@ class CompetingLabels:
         prediction = prediction_of(self._labels, entailment, entailment.softmax(dim=0))
         return explanation_service_pb2.Header(prediction=prediction)
 
-    def in_step(self, paths: Sequence[PathPlan], rule: QuadratureRule, field: str) -> list[PathPlan]:
+    def check(self, lengths: Sequence[int], field: str) -> None:
+        """Refuse what would fill the memory.
+
+        Args:
+            lengths: tokens of each candidate's row.
+            field: the request's field that holds the candidates.
+
+        Raises:
+            InvalidArgumentError: there would be too many scores.
+        """
+        scores = len(lengths) * sum(lengths)
+        if scores > MAX_SCORES:
+            text = (
+                f"{len(lengths)} labels that share one probability have {scores} scores, one for each label "
+                f"and each token of every label's row; at most {MAX_SCORES} are given. Send fewer labels, "
+                "a shorter text, or multi_label = true"
+            )
+            raise InvalidArgumentError([FieldViolation(field, text)], reason="TOO_MANY_SCORES")
+
+    def in_step(self, paths: Sequence[PathPlan], rule: QuadratureRule) -> list[PathPlan]:
         """The candidates' paths, tied to one rule.
 
         Args:
             paths: one for each candidate.
             rule: integrates all of them.
-            field: the request's field that holds the candidates, for error messages.
-
-        Raises:
-            InvalidArgumentError: there would be too many scores.
         """
         lengths = [path.spec.length for path in paths]
-        scores = len(paths) * sum(lengths)
-        if scores > MAX_SCORES:
-            text = (
-                f"{len(paths)} labels that share one probability have {scores} scores, one for each label "
-                f"and each token of every label's row; at most {MAX_SCORES} are given. Send fewer labels, "
-                "a shorter text, or multi_label = true"
-            )
-            raise InvalidArgumentError([FieldViolation(field, text)], reason="TOO_MANY_SCORES")
         together = LockStep(rule, _COUPLINGS[self._space], lengths)
         return [
             path.in_lock_step(member, self._logit)

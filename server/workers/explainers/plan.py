@@ -87,6 +87,19 @@ class NoisyCopies:
 
 
 @dataclass(frozen=True)
+class Together:
+    """Windows of a document, one after the other, whose targets depend on all of them.
+
+    Attributes:
+        size: how many belong together.
+        tie: ties the paths of so many windows to one rule.
+    """
+
+    size: int
+    tie: Callable[[Sequence[PathPlan], QuadratureRule], Sequence[PathPlan]]
+
+
+@dataclass(frozen=True)
 class DocumentPlan:
     """How the windows of a long text make up a document.
 
@@ -99,6 +112,7 @@ class DocumentPlan:
         targets: how many targets it has at most, told before the logits are known.
         targets_in: (W,), how many of them are about each window at most; None where each is about one window
             that only the logits tell.
+        together: where several windows are explained together, and share a rule, which of them and how.
         segment: which of the request's texts the windows are cut from.
         ends_of: from the logits of every window's input to the windows whose paths may be integrated; None:
             all of them.
@@ -111,6 +125,7 @@ class DocumentPlan:
     tolerance: float | None
     targets: int
     targets_in: Sequence[int] | None
+    together: Together | None = None
     segment: int = 0
     ends_of: Callable[[Sequence[Tensor]], Sequence[int]] | None = None
 

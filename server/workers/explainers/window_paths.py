@@ -1,5 +1,6 @@
 """The paths over the windows of a long text."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn, overload
@@ -11,9 +12,28 @@ from ligserve.server.workers.explainers.plan import Explained, PathPlan
 from ligserve.server.workers.explainers.setting import Setting
 
 
+class LazyPaths(Sequence[PathPlan], ABC):
+    """Paths that are made when they are asked for, so that memory does not hold them all."""
+
+    @abstractmethod
+    def path(self, number: int) -> PathPlan:
+        """The path over a window."""
+
+    @overload
+    def __getitem__(self, window: int) -> PathPlan: ...
+
+    @overload
+    def __getitem__(self, window: slice) -> Sequence[PathPlan]: ...
+
+    def __getitem__(self, window: int | slice) -> PathPlan | Sequence[PathPlan]:
+        if isinstance(window, slice):
+            return [self[number] for number in range(*window.indices(len(self)))]
+        return self.path(window)
+
+
 @dataclass(frozen=True)
-class WindowPaths(Sequence[PathPlan]):
-    """The paths over windows, each made when it is asked for, so that memory does not hold them all.
+class WindowPaths(LazyPaths):
+    """The paths over windows of a text.
 
     Attributes:
         setting: how they are explained.
@@ -30,17 +50,10 @@ class WindowPaths(Sequence[PathPlan]):
     def __len__(self) -> int:
         return len(self.cut.spans)
 
-    @overload
-    def __getitem__(self, window: int) -> PathPlan: ...
-
-    @overload
-    def __getitem__(self, window: slice) -> Sequence[PathPlan]: ...
-
-    def __getitem__(self, window: int | slice) -> PathPlan | Sequence[PathPlan]:
-        if isinstance(window, slice):
-            return [self[number] for number in range(*window.indices(len(self)))]
-        path = self.setting.path(self.cut.reader.read(*self.cut.spans[window]), self.explained)
-        return path if self.kept is None else replace(path, kept=self.kept[window])
+    def path(self, number: int) -> PathPlan:
+        """The path over a window."""
+        path = self.setting.path(self.cut.reader.read(*self.cut.spans[number]), self.explained)
+        return path if self.kept is None else replace(path, kept=self.kept[number])
 
 
 def not_asked(_logits: object) -> NoReturn:

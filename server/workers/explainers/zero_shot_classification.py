@@ -1,27 +1,34 @@
-"""Zero-shot classification: candidate labels, each a hypothesis with a path of its own."""
+"""Zero-shot classification: candidate labels, each a hypothesis with paths of its own."""
 
-from collections.abc import Callable, Sequence
-
-from torch import Tensor
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ligserve.server.workers.explainers.accuracy import quadrature_rule
 from ligserve.server.workers.explainers.candidates import Candidates
+from ligserve.server.workers.explainers.class_plans import telling_the_loss
 from ligserve.server.workers.explainers.competing_labels import CompetingLabels
 from ligserve.server.workers.explainers.entailment import entailment_index
 from ligserve.server.workers.explainers.faithful_text import faithful_pair
 from ligserve.server.workers.explainers.library_premise import library_premise
-from ligserve.server.workers.explainers.plan import Explained, PathPlan, Plan
+from ligserve.server.workers.explainers.long_input import Cut
+from ligserve.server.workers.explainers.plan import Plan, Planning
+from ligserve.server.workers.explainers.premise_plans import (
+    plan_windows_by_label,
+    plan_windows_of_competition,
+)
+from ligserve.server.workers.explainers.premise_windows import cut_premise
 from ligserve.server.workers.explainers.setting import Setting, setting_of
-from ligserve.server.workers.explainers.text_input import SourceText
+from ligserve.server.workers.explainers.text_input import SourceText, TextInput
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1 import explanation_pb2
 from ligserve.v1.explanation_service_pb2 import ExplainRequest
 
 FIELD = "zero_shot_classification"
+LABELS_FIELD = f"{FIELD}.labels"
 DEFAULT_TEMPLATE = "this text is about {} ."
 
 
-def plan_zero_shot_classification(request: ExplainRequest, model: TextModel) -> Plan:
+def plan_zero_shot_classification(request: ExplainRequest, model: TextModel) -> Planning:
     """Understand a request.
 
     Raises:
@@ -29,52 +36,92 @@ def plan_zero_shot_classification(request: ExplainRequest, model: TextModel) -> 
         FailedPreconditionError: the model cannot be explained in this way.
     """
     question, setting = request.zero_shot_classification, setting_of(request, model, FIELD)
+    premise, hypotheses = SourceText(question.text, f"{FIELD}.text"), _hypotheses(question)
     # As the pipeline does, a single label is judged by itself: a softmax over it alone would always be 1.
-    if not setting.library and not question.multi_label and len(question.labels) > 1:
-        return _competing(setting, question)
-    candidates = Candidates(model, list(question.labels), setting.space, library=setting.library)
-    return Plan(
-        model=model,
-        convention=setting.convention,
-        paths=[
-            _path(setting, question, candidates.explained(number), 1, number, first_target=number)
-            for number in range(len(question.labels))
-        ],
-        outcome=candidates.outcome,
-        warnings=[*setting.warnings, *candidates.warnings()],
-    )
+    compete = not setting.library and not question.multi_label and len(question.labels) > 1
+    kind = _Competing if compete else _ByThemselves
+    labels = kind(setting, list(question.labels), [hypothesis.text for hypothesis in hypotheses])
+    cuts = yield from cut_premise(setting, premise, hypotheses)
+    if cuts is None:
+        read = library_premise if setting.library else faithful_pair
+        return labels.plan([read(model, premise, hypothesis, setting.token) for hypothesis in hypotheses])
+    if not cuts[0].lost:
+        return labels.plan_windows(cuts)
+    plan = labels.plan([cut.reader.read(*cut.spans[0]) for cut in cuts])
+    return replace(plan, outcome=telling_the_loss(cuts[0], plan.outcome))
 
 
-def _competing(setting: Setting, question: explanation_pb2.ZeroShotClassification) -> Plan:
-    """The labels share one probability."""
-    entailment = entailment_index(setting.model.labels)
-    if entailment is None:
-        raise RuntimeError("a model without an entailment label was not refused")
-    labels = CompetingLabels(list(question.labels), entailment, setting.space)
-    count = len(question.labels)
-    paths = [_path(setting, question, labels.explained, count, number) for number in range(count)]
-    rule = quadrature_rule(setting.options, setting.convention)
-    return Plan(
-        model=setting.model,
-        convention=setting.convention,
-        paths=labels.in_step(paths, rule, f"{FIELD}.labels"),
-        outcome=labels.outcome,
-        warnings=setting.warnings,
-    )
-
-
-def _path(
-    setting: Setting,
-    question: explanation_pb2.ZeroShotClassification,
-    explained: Callable[[Tensor], Sequence[Explained]],
-    most_targets: int,
-    number: int,
-    first_target: int = 0,
-) -> PathPlan:
+def _hypotheses(question: explanation_pb2.ZeroShotClassification) -> list[SourceText]:
     has_template = question.HasField("hypothesis_template")
     template = question.hypothesis_template if has_template else DEFAULT_TEMPLATE
-    hypothesis = template.replace("{}", question.labels[number])
-    premise = SourceText(question.text, f"{FIELD}.text")
-    read = library_premise if setting.library else faithful_pair
-    text = read(setting.model, premise, SourceText(hypothesis, f"{FIELD}.labels[{number}]"), setting.token)
-    return setting.path(text, explained, most_targets, first_target, hypothesis)
+    return [
+        SourceText(template.replace("{}", label), f"{LABELS_FIELD}[{number}]")
+        for number, label in enumerate(question.labels)
+    ]
+
+
+@dataclass(frozen=True)
+class _ByThemselves:
+    """Labels that are judged by themselves, with the hypothesis of each."""
+
+    setting: Setting
+    labels: Sequence[str]
+    hypotheses: Sequence[str]
+
+    def plan(self, texts: Sequence[TextInput]) -> Plan:
+        """A path for each label."""
+        setting, candidates = self.setting, self._candidates()
+        return Plan(
+            model=setting.model,
+            convention=setting.convention,
+            paths=[
+                setting.path(text, candidates.explained(number), number, self.hypotheses[number])
+                for number, text in enumerate(texts)
+            ],
+            outcome=candidates.outcome,
+            warnings=[*setting.warnings, *candidates.warnings()],
+        )
+
+    def plan_windows(self, cuts: Sequence[Cut]) -> Plan:
+        """Windows for each label."""
+        return plan_windows_by_label(self.setting, cuts, self.hypotheses, self._candidates())
+
+    def _candidates(self) -> Candidates:
+        setting = self.setting
+        return Candidates(setting.model, self.labels, setting.space, library=setting.library)
+
+
+@dataclass(frozen=True)
+class _Competing:
+    """Labels that share one probability, with the hypothesis of each."""
+
+    setting: Setting
+    labels: Sequence[str]
+    hypotheses: Sequence[str]
+
+    def plan(self, texts: Sequence[TextInput]) -> Plan:
+        """A path for each label, all under one rule."""
+        setting, competing = self.setting, self._competing()
+        paths = [
+            setting.path(text, competing.explained, 0, hypothesis)
+            for text, hypothesis in zip(texts, self.hypotheses, strict=True)
+        ]
+        competing.check([path.spec.length for path in paths], LABELS_FIELD)
+        return Plan(
+            model=setting.model,
+            convention=setting.convention,
+            paths=competing.in_step(paths, quadrature_rule(setting.options, setting.convention)),
+            outcome=competing.outcome,
+            warnings=setting.warnings,
+        )
+
+    def plan_windows(self, cuts: Sequence[Cut]) -> Plan:
+        """Windows for each label; those on one part of the text share a rule."""
+        competing = self._competing()
+        return plan_windows_of_competition(self.setting, cuts, self.hypotheses, competing, LABELS_FIELD)
+
+    def _competing(self) -> CompetingLabels:
+        entailment = entailment_index(self.setting.model.labels)
+        if entailment is None:
+            raise RuntimeError("a model without an entailment label was not refused")
+        return CompetingLabels(self.labels, entailment, self.setting.space)

@@ -4,7 +4,7 @@ from ligserve.server.workers.quadrature.adaptive import AdaptiveRule
 from ligserve.server.workers.quadrature.copies import CombinedCopies
 from ligserve.server.workers.quadrature.fixed import FixedRule, gauss_legendre, midpoint
 from ligserve.server.workers.quadrature.forecast import PointsForecast
-from ligserve.server.workers.quadrature.lockstep import Coupling, LockStep, LockStepRule
+from ligserve.server.workers.quadrature.lockstep import Coupling, LockStep, LockStepRule, whole_estimate
 from ligserve.server.workers.quadrature.results import BAR
 from ligserve.server.workers.quadrature.rule import NodeValue, PathEstimate, QuadratureRule
 
@@ -22,4 +22,5 @@ __all__ = [
     "QuadratureRule",
     "gauss_legendre",
     "midpoint",
+    "whole_estimate",
 ]

@@ -170,5 +170,10 @@ class LockStepRule:
         return self.whole.stop_reasons()
 
 
+def whole_estimate(rule: QuadratureRule) -> PathEstimate | None:
+    """The estimate of a path's rule; of all paths where it is one of several in lock-step."""
+    return rule.whole.estimate() if isinstance(rule, LockStepRule) else rule.estimate()
+
+
 def _nobody(_alphas: list[float]) -> None:
     raise RuntimeError("a rule in lock-step was given to no path")
