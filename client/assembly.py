@@ -33,13 +33,13 @@ class EstimateAssembly:
     Args:
         lengths: number of scores of each window.
         targets: the targets.
+        candidates: how many windows each part of a long text has, one for each label.
     """
 
-    def __init__(self, lengths: Sequence[int], targets: Sequence[Target]) -> None:
+    def __init__(self, lengths: Sequence[int], targets: Sequence[Target], candidates: int = 1) -> None:
         self._lengths = tuple(lengths)
         self._targets = tuple(targets)
-        every = range(len(lengths))
-        self._windows = [every if t.window is None else range(t.window, t.window + 1) for t in targets]
+        self._windows = [_windows(target, len(lengths), candidates) for target in targets]
         self._open: dict[tuple[int, int], _Chunks] = {}
         self._finals: dict[tuple[int, int], EstimateEvent] = {}
 
@@ -79,6 +79,10 @@ class EstimateAssembly:
         """The window that a target is about; None where it is about every one."""
         return self._targets[target].window
 
+    def only_candidate(self, target: int) -> int | None:
+        """The label whose windows alone a target is about; None where it is about all windows, or one."""
+        return self._targets[target].candidate
+
     def missing(self, target: int) -> list[int]:
         """The windows that a target is about and whose final scores have not come."""
         return [window for window in self._windows[target] if (target, window) not in self._finals]
@@ -104,6 +108,13 @@ class EstimateAssembly:
         if event.final:
             self._finals[place] = event
         return event
+
+
+def _windows(target: Target, count: int, candidates: int) -> range:
+    """The windows, of so many, that a target is about."""
+    if target.window is not None:
+        return range(target.window, target.window + 1)
+    return range(count) if target.candidate is None else range(target.candidate, count, candidates)
 
 
 def _check_follows(chunks: _Chunks, chunk: service_pb.Estimate) -> None:

@@ -29,13 +29,14 @@ def document_scores(
         only = assembly.final_of(target, window)
         unknown = FinalScores((0.0,) * len(document.places(window)), ())
         return unknown if only is None else FinalScores(only.scores, only.score_errors)
-    scores, errors = [0.0] * len(document.tokens), [0.0] * len(document.tokens)
+    row = document.row_of(assembly.only_candidate(target))
+    scores, errors = [0.0] * len(row), [0.0] * len(row)
     told = False
     for window in assembly.windows(target):
         final = assembly.final_of(target, window)
         if final is None:
             continue
-        places = document.places(window)
+        places = [place - row.start for place in document.places(window)]
         _add(scores, places, final.scores)
         _add(errors, places, final.score_errors)
         told = told or bool(final.score_errors)
@@ -60,28 +61,33 @@ class RunningScores:
         targets: what is explained.
 
     Attributes:
-        scores: for each of the document's tokens the sum over the windows so far.
+        scores: for each of the document's tokens the sum over the windows so far; in zero-shot classification
+            for each token beside the first label's hypothesis, over the windows beside all of them.
         known: for each of them, whether a window that it is in (or its label) has come.
     """
 
     def __init__(self, document: Document, targets: Sequence[Target]) -> None:
         self._document = document
         self._tokens = [target.token for target in targets]
-        self.scores = [0.0] * len(document.tokens)
-        self.known = [False] * len(document.tokens)
+        length = len(range(*document.windows[0].row))
+        self.scores = [0.0] * length
+        self.known = [False] * length
 
     def add(self, estimate: EstimateEvent) -> None:
         """Take a window's estimate; those that are not final, or about other targets, are passed over."""
         token = self._tokens[estimate.target]
         if not estimate.final or (token is None and estimate.target > 0):
             return
+        start = self._document.windows[estimate.window].row[0]
         if token is None:
             places, scores = self._document.places(estimate.window), estimate.scores
         else:
             places, scores = (token,), (sum(estimate.scores),)
-        _add(self.scores, places, scores)
-        for place in places:
-            self.known[place] = True
+        for place, score in zip(places, scores, strict=True):
+            # Another hypothesis may be longer.
+            if place - start < len(self.scores):
+                self.scores[place - start] += score
+                self.known[place - start] = True
 
 
 def _scores(assembly: EstimateAssembly, target: int, window: int) -> tuple[float, ...]:

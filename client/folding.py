@@ -7,6 +7,7 @@ from ligserve.client.assembly import EstimateAssembly
 from ligserve.client.document_scores import document_scores, windows_with_scores
 from ligserve.client.errors import MalformedAnswerError, TruncatedStreamError
 from ligserve.client.header_parts import merge_header
+from ligserve.client.types.document import candidates_of
 from ligserve.client.types.events import EstimateEvent, Event, HeaderEvent, ProgressEvent, SummaryEvent
 from ligserve.client.types.explanation import Explanation
 from ligserve.client.types.targets import TargetExplanation
@@ -87,7 +88,7 @@ class StreamFolder:
             missing = message.window_count - len(message.windows)
             raise MalformedAnswerError(f"{missing} windows of the header did not come")
         try:
-            self._header = HeaderEvent.from_proto(message)
+            self._header, candidates = HeaderEvent.from_proto(message), candidates_of(message)
         except ValueError as error:
             raise MalformedAnswerError(f"the header does not hold together: {error}") from error
         lengths = _lengths(message)
@@ -96,7 +97,9 @@ class StreamFolder:
         _check_tokens(self._header)
         if len(self._header.pixel_values) not in (0, sum(lengths)):
             raise MalformedAnswerError("the header's pixel values do not fill its image shape")
-        self._assembly = EstimateAssembly(lengths, self._header.targets)
+        if any(t.candidate is not None and t.candidate >= candidates for t in self._header.targets):
+            raise MalformedAnswerError("a target is about a label that no window is about")
+        self._assembly = EstimateAssembly(lengths, self._header.targets, candidates)
         return self._header
 
     def estimate(self, message: service_pb.Estimate) -> EstimateEvent | None:

@@ -8,6 +8,7 @@ from ligserve.client.explainers.blocking import BlockingExplainer
 from ligserve.client.explainers.construction import checked_client
 from ligserve.client.explainers.question import CallOptions
 from ligserve.client.explainers.zero_shot_core import DEFAULT_HYPOTHESIS, ZeroShotClassificationCore
+from ligserve.client.options import LongInputLike
 from ligserve.client.sync import Client
 from ligserve.client.types.enums import OutputSpace
 
@@ -51,6 +52,7 @@ class ZeroShotClassificationExplainer(ZeroShotClassificationCore, BlockingExplai
         tolerance: float | None = None,
         output_space: OutputSpace | str | None = None,
         timeout: float | None = None,
+        long_input: LongInputLike | None = None,
     ) -> dict[str, list[tuple[str, float]]]:
         """For each label, tokens with normalised scores for the entailment of its hypothesis.
 
@@ -65,12 +67,16 @@ class ZeroShotClassificationExplainer(ZeroShotClassificationCore, BlockingExplai
             tolerance: relative error to reach, in place of a number of steps.
             output_space: the function of the logits; None: the probability.
             timeout: seconds; None: the client's default.
+            long_input: what to do with a text that is longer than the model takes beside a hypothesis, as
+                "window"; None: refuse.
 
         Raises:
             LigserveError: any of its tree.
             ValueError: n_steps and tolerance are both given.
         """
-        options = CallOptions(embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout)
+        options = CallOptions(
+            embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout, long_input
+        )
         task = self._task(text, labels, hypothesis_template, include_hypothesis)
         return self._finish(self._explained(self._question(task, options)))
 
@@ -110,6 +116,7 @@ class AsyncZeroShotClassificationExplainer(ZeroShotClassificationCore, AwaitedEx
         tolerance: float | None = None,
         output_space: OutputSpace | str | None = None,
         timeout: float | None = None,
+        long_input: LongInputLike | None = None,
     ) -> dict[str, list[tuple[str, float]]]:
         """As `ZeroShotClassificationExplainer.__call__`.
 
@@ -117,7 +124,9 @@ class AsyncZeroShotClassificationExplainer(ZeroShotClassificationCore, AwaitedEx
             LigserveError: any of its tree.
             ValueError: n_steps and tolerance are both given, or the model has no label 'entailment'.
         """
-        options = CallOptions(embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout)
+        options = CallOptions(
+            embedding_type, internal_batch_size, n_steps, tolerance, output_space, timeout, long_input
+        )
         if self._labels is None:
             await self.load()
         task = self._task(text, labels, hypothesis_template, include_hypothesis)

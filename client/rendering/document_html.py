@@ -52,11 +52,11 @@ def document_html(explanation: "Explanation") -> str:
 
 def sections_of(explanation: "Explanation", target: int) -> tuple[Section, ...]:
     """The texts of a target in order, the long one cut where windows start."""
-    windows = explanation.windows
+    windows = [window for window in explanation.windows if not window.candidate]
     step = -(-len(windows) // MOST_SECTIONS)
     starts = [0, *(window.start for window in windows[step::step])]
     sections: list[Section] = []
-    for segment in range(len(explanation.texts)):
+    for segment in range(len(explanation.texts_of(target))):
         pieces = segment_pieces(explanation, target, segment)
         if segment == windows[0].segment:
             parts = list(zip(range(0, len(windows), step), _cut(pieces, starts), strict=True))

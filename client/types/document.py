@@ -22,7 +22,11 @@ class DocumentWindow:
         share: its share in the document's output; scores have it in them.
         targets: positions of the targets that are about this window.
         changes: for each of these, how much there is to explain in it: what its scores add up to. None where
-            windows move together ("mean_logits"): it is known only when all is done.
+            windows move together ("mean_logits"): it is known only when all is done. Where labels compete, it
+            is in all labels' windows on a part of the text together, and told with the first of them.
+        row: start and end (exclusive) among the document's tokens of those of the windows beside the same
+            text; all, but for zero-shot classification.
+        candidate: for zero-shot classification the label whose hypothesis is beside it.
         scores: for each of these the score of each token that the model saw, also of special ones and of the
             other text; empty where the deadline came before. None at all while they are not known.
     """
@@ -36,6 +40,8 @@ class DocumentWindow:
     share: float
     targets: Sequence[int]
     changes: tuple[float, ...]
+    row: tuple[int, int]
+    candidate: int | None = None
     scores: tuple[tuple[float, ...], ...] = ()
 
 
@@ -44,7 +50,8 @@ class Document:
     """The tokens of a long text, put together from those of its windows.
 
     What is in every window (special tokens, and a text beside the long one) stands once, as in a text that is
-    not long; it has the scores of all windows.
+    not long; it has the scores of all windows. In zero-shot classification all that stands once for each
+    label, one after the other.
 
     Attributes:
         tokens: the document's tokens; `window` of each is the first one that it is in.
@@ -61,18 +68,19 @@ class Document:
         Raises:
             ValueError: columns differ in length, or the windows do not follow each other without a gap.
         """
-        windows, targets, segment = header.windows, _targets_of_windows(header), header.windowed_segment
-        first = tuple(tokens_from_proto(windows[0]))
-        before, after = _margins(first, segment)
-        content: list[Token] = []
-        for window in windows:
-            content += _new_tokens(window, len(content), before, after)
-        tokens = [*first[:before], *content, *first[len(first) - after :]]
+        targets, labels, segment = _targets_of_windows(header), candidates_of(header), header.windowed_segment
+        tokens: list[Token] = []
+        windows: list[DocumentWindow] = []
+        for label in range(labels):
+            own = header.windows[label::labels]
+            row = _row_of(own, segment)
+            place = (len(tokens), len(tokens) + len(row))
+            margins = _margins(tuple(tokens_from_proto(own[0])), segment)
+            windows += (_window(each, segment, targets(each), place, *margins) for each in own)
+            tokens += row
         return cls(
             tokens=tuple(replace(token, index=place) for place, token in enumerate(tokens)),
-            windows=tuple(
-                _window(window, segment, targets(window.index), before, after) for window in windows
-            ),
+            windows=tuple(sorted(windows, key=lambda window: window.index)),
         )
 
     def places(self, window: int) -> tuple[int, ...]:
@@ -93,13 +101,31 @@ class Document:
         first, last = places[answer.first_token], places[answer.last_token]
         return replace(answer, first_token=first, last_token=last)
 
+    def row_of(self, candidate: int | None) -> range:
+        """Where the tokens of the windows beside one label's hypothesis are; None: of all windows."""
+        return range(len(self.tokens)) if candidate is None else range(*self.windows[candidate].row)
+
 
 def places_of(window: DocumentWindow, tokens: Sequence[Token]) -> tuple[int, ...]:
     """For each token that the model saw in a window its place among the document's tokens."""
-    before, after = _margins(tokens, window.segment)
-    start = before + window.first_token
+    row = range(*window.row)
+    before = _others((tokens[place] for place in row), window.segment)
+    after = _others((tokens[place] for place in reversed(row)), window.segment)
+    start = row.start + before + window.first_token
     content = range(start, start + window.token_count)
-    return (*range(before), *content, *range(len(tokens) - after, len(tokens)))
+    return (*row[:before], *content, *row[len(row) - after :])
+
+
+def candidates_of(header: service_pb.Header) -> int:
+    """How many windows each part of a long text has: one for each label of zero-shot classification, else 1.
+
+    Raises:
+        ValueError: they do not follow each other in the labels' order.
+    """
+    labels = 1 + max((window.candidate for window in header.windows), default=0)
+    if any(window.candidate != number % labels for number, window in enumerate(header.windows)):
+        raise ValueError("windows are not one for each label, in the labels' order")
+    return labels
 
 
 def is_document(header: service_pb.Header) -> bool:
@@ -117,14 +143,34 @@ def _others(tokens: Iterable[Token], segment: int) -> int:
     return sum(1 for _ in takewhile(lambda token: token.special or token.segment != segment, tokens))
 
 
-def _targets_of_windows(header: service_pb.Header) -> Callable[[int], Sequence[int]]:
+def _targets_of_windows(header: service_pb.Header) -> Callable[[service_pb.Window], Sequence[int]]:
     """The targets that are about each window, in ascending order."""
-    of_all = [place for place, target in enumerate(header.targets) if not target.HasField("window")]
     of_one: dict[int, list[int]] = {}
+    of_label: dict[int, list[int]] = {}
+    of_all: list[int] = []
     for place, target in enumerate(header.targets):
         if target.HasField("window"):
             of_one.setdefault(target.window, []).append(place)
-    return lambda window: sorted([*of_all, *of_one[window]]) if window in of_one else of_all
+        elif target.HasField("candidate"):
+            of_label.setdefault(target.candidate, []).append(place)
+        else:
+            of_all.append(place)
+
+    def targets(window: service_pb.Window) -> Sequence[int]:
+        some = of_one.get(window.index, []) + of_label.get(window.candidate, [])
+        return sorted([*of_all, *some]) if some else of_all
+
+    return targets
+
+
+def _row_of(windows: Sequence[service_pb.Window], segment: int) -> list[Token]:
+    """All tokens of windows that follow each other, each once."""
+    first = tuple(tokens_from_proto(windows[0]))
+    before, after = _margins(first, segment)
+    content: list[Token] = []
+    for window in windows:
+        content += _new_tokens(window, len(content), before, after)
+    return [*first[:before], *content, *first[len(first) - after :]]
 
 
 def _new_tokens(window: service_pb.Window, known: int, before: int, after: int) -> list[Token]:
@@ -139,7 +185,12 @@ def _new_tokens(window: service_pb.Window, known: int, before: int, after: int) 
 
 
 def _window(
-    window: service_pb.Window, segment: int, targets: Sequence[int], before: int, after: int
+    window: service_pb.Window,
+    segment: int,
+    targets: Sequence[int],
+    row: tuple[int, int],
+    before: int,
+    after: int,
 ) -> DocumentWindow:
     tokens, end = window.tokens, len(window.tokens.ids) - after
     if len(window.changes) not in (0, len(targets)):
@@ -155,4 +206,6 @@ def _window(
         share=window.share,
         targets=tuple(targets),
         changes=tuple(window.changes),
+        row=row,
+        candidate=window.candidate if window.HasField("candidate") else None,
     )

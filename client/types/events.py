@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeAlias
 
 from ligserve.client.types.cost import Cost, Worker
-from ligserve.client.types.document import Document, DocumentWindow, is_document
+from ligserve.client.types.document import Document, DocumentWindow, candidates_of, is_document
 from ligserve.client.types.enums import Convention, from_number
 from ligserve.client.types.inputs import (
     Answer,
@@ -72,7 +73,7 @@ class HeaderEvent:
             ),
             answer=_answer(message, document),
             image_shape=ImageShape.from_proto(shape) if message.HasField("image_shape") else None,
-            hypotheses=tuple(w.hypothesis for w in message.windows if w.HasField("hypothesis")),
+            hypotheses=_hypotheses(message),
             truncated_tokens=message.truncated_tokens,
             document=document,
             pixel_values=tuple(message.pixel_values),
@@ -92,6 +93,12 @@ def _answer(message: service_pb.Header, document: Document | None) -> Answer | N
         return None
     answer = Answer.from_proto(message.answer)
     return document.placed(answer) if document else answer
+
+
+def _hypotheses(message: service_pb.Header) -> tuple[str, ...]:
+    """Those of the labels; the windows of a long text repeat them."""
+    told = (w.hypothesis for w in message.windows if w.HasField("hypothesis"))
+    return tuple(islice(told, candidates_of(message)) if is_document(message) else told)
 
 
 def _tokens(message: service_pb.Header) -> tuple[Token, ...]:

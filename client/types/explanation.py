@@ -42,7 +42,7 @@ class Explanation(ImageScores, Shown):
             token's label, and `labelled_words` and `entities` put them together.
         answer: the answer, for question answering; the targets are about its start and its end.
         image_shape: the shape of the scores, for image classification.
-        hypotheses: for zero-shot classification, the second text of each window.
+        hypotheses: for zero-shot classification, the second text of each label's window (or windows).
         windows: the windows of a long text, each with its own scores; a token's score is their sum.
         truncated_tokens: how many tokens were cut off the end of the text, where that was asked for.
         pixel_values: for image classification, what the model sees, one for each score; empty where it was
@@ -85,7 +85,9 @@ class Explanation(ImageScores, Shown):
         Raises:
             IndexError: there is no such target.
         """
-        window = self.targets[target].target.window
+        window, candidate = self.targets[target].target.window, self.targets[target].target.candidate
+        if window is None and candidate is not None:
+            return self.tokens[slice(*self.windows[candidate].row)]
         if window is None:
             return with_own_segments(self.tokens) if self.hypotheses else self.tokens
         return tuple(self.tokens[place] for place in self.places_of(window))
@@ -136,8 +138,9 @@ class Explanation(ImageScores, Shown):
         Raises:
             IndexError: there is no such target.
         """
-        window = self.targets[target].target.window
-        return self.texts + (self.hypotheses if window is None else self.hypotheses[window : window + 1])
+        window, candidate = self.targets[target].target.window, self.targets[target].target.candidate
+        own = window if candidate is None else candidate
+        return self.texts + (self.hypotheses if own is None else self.hypotheses[own : own + 1])
 
     def words(self, target: int | LabelledSpan = 0) -> tuple[Word, ...]:
         """The words of the texts in order, each with the sum of its tokens' scores for a target.

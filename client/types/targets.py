@@ -25,6 +25,7 @@ class Target:
         window: the only window that it is about, for zero-shot classification, and of a long text for its
             largest window and for token classification; None: all windows.
         runner_up_gap: for the largest window, by how much the next largest one's output is less.
+        candidate: for zero-shot classification of a long text, the label whose windows alone it is about.
     """
 
     label: str
@@ -36,6 +37,7 @@ class Target:
     token: int | None = None
     window: int | None = None
     runner_up_gap: float | None = None
+    candidate: int | None = None
 
     @classmethod
     def from_proto(cls, message: service_pb.Target) -> "Target":
@@ -51,6 +53,7 @@ class Target:
             token=message.token if message.HasField("token") else None,
             window=message.window if message.HasField("window") else None,
             runner_up_gap=message.runner_up_gap if message.HasField("runner_up_gap") else None,
+            candidate=message.candidate if message.HasField("candidate") else None,
         )
 
     def __str__(self) -> str:
