@@ -135,7 +135,7 @@ def _of_document(plan: Plan, document: DocumentPlan) -> Forecast:
     """A forward pass over both ends of every window, and integrals over those that a target is about."""
     first = plan.paths[0]
     counts = np.array(document.token_counts, dtype=np.int64)
-    lengths = counts + (first.spec.tokens - counts[0])
+    lengths = counts + _beside(plan, document)
     # Where the path ends in other inputs than the prediction's, they are a pass of their own.
     passes = 2 if first.spec.prediction_row is first.spec.row else 3
     return Forecast(
@@ -147,6 +147,14 @@ def _of_document(plan: Plan, document: DocumentPlan) -> Forecast:
         kind="windows",
         paths_known=document.targets_in is not None,
     )
+
+
+def _beside(plan: Plan, document: DocumentPlan) -> NDArray[np.int64]:
+    """(W,), tokens of each row that are not of the long text; those of labels on one part of it differ."""
+    starts = np.array(document.first_tokens)
+    together = int((starts == starts[0]).sum())
+    own = [plan.paths[n].spec.tokens - document.token_counts[n] for n in range(together)]
+    return np.resize(np.array(own, dtype=np.int64), len(starts))
 
 
 def _of_windows(document: DocumentPlan, lengths: NDArray[np.int64]) -> Integrals:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from ligserve.server.workers.explainers.accuracy import asked_tolerance, window_rule
+from ligserve.server.workers.explainers.aggregates import MAX
 from ligserve.server.workers.explainers.candidates import Candidates
 from ligserve.server.workers.explainers.competing_labels import CompetingLabels
 from ligserve.server.workers.explainers.document_outcome import DocumentOutcome, WindowLogits
@@ -65,6 +66,9 @@ def _plan(
         token_counts=[end - start for start, end in spans],
         rule=lambda change: window_rule(options, convention, change),
         tolerance=asked_tolerance(options, convention),
+        targets=len(cuts),
+        # The rows of labels that compete need one backward pass each, too.
+        targets_in=None if options.long_input.window.aggregate == MAX else [1] * len(spans),
         together=together,
     )
     return Plan(

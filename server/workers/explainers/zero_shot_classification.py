@@ -75,7 +75,7 @@ class _ByThemselves:
             model=setting.model,
             convention=setting.convention,
             paths=[
-                setting.path(text, candidates.explained(number), number, self.hypotheses[number])
+                setting.path(text, candidates.explained(number), 1, number, self.hypotheses[number])
                 for number, text in enumerate(texts)
             ],
             outcome=candidates.outcome,
@@ -103,7 +103,7 @@ class _Competing:
         """A path for each label, all under one rule."""
         setting, competing = self.setting, self._competing()
         paths = [
-            setting.path(text, competing.explained, 0, hypothesis)
+            setting.path(text, competing.explained, len(self.labels), 0, hypothesis)
             for text, hypothesis in zip(texts, self.hypotheses, strict=True)
         ]
         competing.check([path.spec.length for path in paths], LABELS_FIELD)
