@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -23,13 +24,15 @@ from ligserve.client import (
     Explanation,
     HeaderEvent,
     InvalidRequestError,
-    ProgressEvent,
     TokenClassification,
     TokenClassificationExplainer,
     Window,
 )
 from ligserve.client.cli.app import app
+from ligserve.client.folding import StreamFolder
 from ligserve.server.workers.models.head import TOKEN
+from ligserve.v1 import explanation_service_pb2 as pb
+from ligserve.v1.explanation_service_pb2_grpc import ExplanationServiceStub
 from tests.conftest import ENTITY_LABELS, ZooModel
 from tests.live_server import LiveServer
 from tests.zoo.corpus import SENTENCES
@@ -287,13 +290,24 @@ def test_windows_with_most_to_explain_come_first_and_their_targets_are_final(cli
         assert own == list(window.targets), "all at once"
 
 
-def test_of_very_many_targets_progress_tells_no_single_one(client: Client) -> None:
-    task = TokenClassification(" ".join(SENTENCES * 12))
-    with client.stream("bert-entities", task, n_steps=1) as stream:
-        told = [event for event in stream if isinstance(event, ProgressEvent) and event.windows_done]
-        explanation = stream.result()
-    assert len(explanation.targets) > 1000
-    assert {event.unexplained for event in told} <= {()}
+def test_messages_stay_small_whatever_the_number_of_targets(live: LiveServer) -> None:
+    request = pb.StreamExplainRequest()
+    request.request.model = "bert-entities"
+    request.request.token_classification.text = " ".join(SENTENCES * 25)
+    request.request.options.long_input.window.stride = 126
+    request.request.options.fixed_steps.n_steps = 1
+    folder, kinds = StreamFolder((request.request.token_classification.text,)), set()
+    with grpc.insecure_channel(live.address) as channel:
+        for event in ExplanationServiceStub(channel).StreamExplain(request, timeout=250):
+            kinds.add(event.WhichOneof("event"))
+            assert event.ByteSize() < 256 << 10
+            assert not event.progress.unexplained, "it has no room for so many"
+            folder.feed(event)
+    explanation = folder.result()
+    assert len(explanation.targets) > 2500
+    assert kinds == {"header", "more_header", "estimate", "progress", "more_targets", "summary"}
+    assert_explained_once(explanation)
+    assert_adds_up(explanation)
 
 
 def test_the_unary_answer_is_the_streams(client: Client, document: Explanation) -> None:

@@ -61,7 +61,7 @@ def header_of(labels: int, targets: int, pixels: int) -> pb.Header:
 
 
 @pytest.mark.parametrize("merge", MERGES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     labels=st.sampled_from([1, 28, 3_000, 30_000]),
     targets=st.sampled_from([1, 9_000]),

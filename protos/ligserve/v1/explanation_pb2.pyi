@@ -909,7 +909,9 @@ class LongInput(_message.Message):
         four windows.
         """
         aggregate: Global___LongInput.Window.Aggregate.ValueType
-        """How the document's output follows from the windows'. Default: MEAN."""
+        """How the document's output follows from the windows'. MEAN or unset where windows are not aggregated: in
+        token classification and question answering. Default: MEAN.
+        """
         def __init__(
             self,
             *,
