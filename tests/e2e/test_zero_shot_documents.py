@@ -139,7 +139,7 @@ def test_the_stream_is_the_unary_answer(client: Client, task: ZeroShotClassifica
     header = next(event for event in events if isinstance(event, HeaderEvent))
     assert header.document is not None
     assert header.hypotheses == HYPOTHESES
-    running = RunningScores(header.document)
+    running = RunningScores(header.document, header.targets)
     for event in events:
         if isinstance(event, EstimateEvent) and event.target == 0:
             running.add(event)

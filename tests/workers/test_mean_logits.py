@@ -240,7 +240,7 @@ def test_cancelling_stops_every_window(
 
 
 def test_at_the_deadline_the_last_round_goes_out_with_its_bound(load_zoo: LoadZoo, engine: Engine) -> None:
-    """The time of one round, measured on this machine."""
+    """The time of one round is found by trying: the machine may be busy with something else now and then."""
     request = request_of(" ".join(SENTENCES * 10), stride=60)
     request.options.tolerance.relative = 1e-7
     plan = plan_of(load_zoo("bert"), request)
@@ -254,9 +254,16 @@ def test_at_the_deadline_the_last_round_goes_out_with_its_bound(load_zoo: LoadZo
     started = time.monotonic()
     Front(at=leave).run(plan, engine, partial_estimates=True)
     seconds = 1.5 * (marks[0] - started)
-    front = Front().run(plan_of(load_zoo("bert"), request), engine, seconds_left=seconds)
+    for _ in range(20):
+        front = Front().run(plan_of(load_zoo("bert"), request), engine, seconds_left=seconds)
+        if front.failure is not None:
+            seconds *= 1.6
+            continue
+        (target,) = front.summary.targets
+        if target.stop_reason == service_pb.STOP_REASON_DEADLINE:
+            break
+        seconds *= 0.7
     assert front.failure is None
-    (target,) = front.summary.targets
     assert {estimate.window for estimate in front.finals()} == set(range(front.header.window_count))
     assert target.stop_reason == service_pb.STOP_REASON_DEADLINE
     assert abs(target.convergence_delta) <= target.error_bound
