@@ -52,7 +52,8 @@ class Forecast:
         windows: how many windows the answer has.
         targets: how many targets it has.
         may_explain_less: whether it may have fewer targets.
-        forward: what is run without gradients.
+        forward: what is expected to be run without gradients.
+        most_forward: the same at most; None: it is known.
         integrals: what is run with them.
         kind: what the paths are; those of one kind take about as many points.
         paths_known: whether it is known how many paths there are.
@@ -65,6 +66,7 @@ class Forecast:
     integrals: Sequence[Integrals]
     kind: str
     paths_known: bool = True
+    most_forward: PathCost | None = None
 
     @property
     def tolerance(self) -> float | None:
@@ -74,15 +76,12 @@ class Forecast:
     def expected(self, ratio: float, token_budget: int) -> PathCost:
         """What it costs where paths take `ratio` times the documented points."""
         costs = (each.expected(ratio, token_budget) for each in self.integrals)
-        return sum(costs, start=self._forward(token_budget))
+        return sum(costs, start=_in_batches(self.forward, token_budget))
 
     def at_most(self, token_budget: int) -> PathCost:
         """What it costs if no path reaches its tolerance."""
         costs = (each.at_most(token_budget) for each in self.integrals)
-        return sum(costs, start=self._forward(token_budget))
-
-    def _forward(self, token_budget: int) -> PathCost:
-        return self.forward + PathCost(batches=_batches(self.forward, token_budget))
+        return sum(costs, start=_in_batches(self.most_forward or self.forward, token_budget))
 
 
 def forecast(plan: Plan, *, keeps_points: bool) -> Forecast:
@@ -132,20 +131,25 @@ def _of_copies(plan: Plan, image: PathPlan, copies: NoisyCopies) -> Forecast:
 
 
 def _of_document(plan: Plan, document: DocumentPlan) -> Forecast:
-    """A forward pass over both ends of every window, and integrals over those that a target is about."""
+    """Forward passes over windows, and integrals over those that a target is about."""
     first = plan.paths[0]
     counts = np.array(document.token_counts, dtype=np.int64)
     lengths = counts + _beside(plan, document)
     # Where the path ends in other inputs than the prediction's, they are a pass of their own.
-    passes = 2 if first.spec.prediction_row is first.spec.row else 3
+    ends = 1 if first.spec.prediction_row is first.spec.row else 2
+    everywhere, winners = _rows(lengths.tolist()), _rows(_longest(document, lengths))
+    usual = _rows([round(lengths.mean())] * document.winners)
+    if document.ends_of is None:
+        usual = winners = everywhere
     return Forecast(
         windows=len(lengths),
         targets=document.targets,
         may_explain_less=plan.may_explain_less,
-        forward=PathCost(rows=passes * len(lengths), tokens=passes * int(lengths.sum())),
+        forward=sum([usual] * ends, start=everywhere),
+        most_forward=sum([winners] * ends, start=everywhere),
         integrals=[_of_windows(document, lengths)] if document.targets else [],
         kind="windows",
-        paths_known=document.targets_in is not None,
+        paths_known=document.targets_in is not None or document.winners == 1,
     )
 
 
@@ -157,10 +161,21 @@ def _beside(plan: Plan, document: DocumentPlan) -> NDArray[np.int64]:
     return np.resize(np.array(own, dtype=np.int64), len(starts))
 
 
+def _longest(document: DocumentPlan, lengths: NDArray[np.int64]) -> list[int]:
+    """As many of the longest windows as can be explained where only the logits tell which."""
+    longest: list[int] = np.sort(lengths)[::-1][: document.winners].tolist()
+    return longest
+
+
+def _rows(lengths: Sequence[int]) -> PathCost:
+    """A forward pass over rows of so many tokens."""
+    return PathCost(rows=len(lengths), tokens=sum(lengths))
+
+
 def _of_windows(document: DocumentPlan, lengths: NDArray[np.int64]) -> Integrals:
     """Integrals over windows of so many tokens."""
     if document.targets_in is None:
-        return _of_some_windows(document, sorted(lengths.tolist(), reverse=True))
+        return _of_winners(document, lengths)
     targets = np.array(document.targets_in, dtype=np.int64)
     about = targets > 0
     each = PathCost(
@@ -173,14 +188,13 @@ def _of_windows(document: DocumentPlan, lengths: NDArray[np.int64]) -> Integrals
     return Integrals(_points(document, int(targets.max())), each, each)
 
 
-def _of_some_windows(document: DocumentPlan, lengths: Sequence[int]) -> Integrals:
-    """Every target is about one window, which may be another's too; `lengths` has the longest first."""
-    targets, paths = document.targets, min(document.targets, len(lengths))
-    mean = round(sum(lengths) / len(lengths))
-    most = _each(paths, sum(lengths[:paths]), 1)
-    most.gradients, most.gradient_tokens = targets, targets * lengths[0]
-    each = _each(paths, paths * mean, 1)
+def _of_winners(document: DocumentPlan, lengths: NDArray[np.int64]) -> Integrals:
+    """Every target is about one of few windows, and only the logits tell which."""
+    targets, longest, mean = document.targets, _longest(document, lengths), round(lengths.mean())
+    each = _each(document.winners, document.winners * mean, 1)
     each.gradients, each.gradient_tokens = targets, targets * mean
+    most = _each(document.winners, sum(longest), 1)
+    most.gradients, most.gradient_tokens = targets, targets * longest[0]
     return Integrals(_points(document, targets), each, most)
 
 
@@ -207,6 +221,10 @@ def _times(cost: PathCost, points: float) -> PathCost:
         gradients=round(points * cost.gradients),
         gradient_tokens=round(points * cost.gradient_tokens),
     )
+
+
+def _in_batches(cost: PathCost, token_budget: int) -> PathCost:
+    return cost + PathCost(batches=_batches(cost, token_budget))
 
 
 def _batches(cost: PathCost, token_budget: int) -> int:

@@ -70,6 +70,7 @@ KNOWN: dict[str, tuple[str, Task, dict[str, Any]]] = {
         MultiLabelClassification(LONG_TEXT),
         {"long_input": Window(100, Aggregate.TOKEN_WEIGHTED_MEAN), "convention": "library"},
     ),
+    "long pair": ("bert", PairwiseSequenceClassification(LONG_TEXT, TEXT), {"long_input": Window(60)}),
     "long text, tokens": (
         "entities",
         TokenClassification(LONG_TEXT, ignored_indexes=[0, 3, 4, 140]),
@@ -192,6 +193,18 @@ def test_of_the_largest_windows_the_most_is_told(stub: ExplanationServiceStub) -
     assert all(count <= getattr(estimate.maximum, name) for name, count in counts(cost).items())
     assert estimate.expected.gradients == cost.gradients == 3 * 5
     assert estimate.maximum.points == 3 * 5
+
+
+def test_of_a_long_context_the_window_of_the_answer_is_explained(stub: ExplanationServiceStub) -> None:
+    request = asked("squad", QuestionAnswering("Who hated it?", LONG_TEXT), n_steps=3, long_input=Window(40))
+    estimate, answer = told(stub, request), stub.Explain(request, timeout=120)
+    cost = answer.summary.cost
+    assert estimate.windows == answer.header.window_count > 3
+    for name in ("points", "gradients", "rows"):
+        assert getattr(estimate.expected, name) == getattr(estimate.maximum, name) == getattr(cost, name)
+    for name in ("tokens", "token_passes"):
+        assert getattr(estimate.expected, name) == pytest.approx(getattr(cost, name), rel=0.2)
+        assert getattr(cost, name) <= getattr(estimate.maximum, name)
 
 
 def test_labels_that_are_ignored_may_leave_fewer_targets(stub: ExplanationServiceStub) -> None:

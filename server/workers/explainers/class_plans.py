@@ -80,6 +80,7 @@ def plan_cut(setting: Setting, cut: Cut, targets: TextTargets) -> Plan:
         tolerance=asked_tolerance(options, convention),
         targets=targets.count,
         targets_in=None if asked.aggregate == MAX else [targets.count] * len(counts),
+        winners=min(targets.count, len(counts)),
         segment=cut.reader.windowed,
     )
     return Plan(

@@ -110,8 +110,8 @@ class DocumentPlan:
         rule: from (K,), the sum of the windows' |change| x share for each target, to a window's rule.
         tolerance: the tolerance for the document; None for a fixed number of steps.
         targets: how many targets it has at most, told before the logits are known.
-        targets_in: (W,), how many of them are about each window at most; None where each is about one window
-            that only the logits tell.
+        targets_in: (W,), how many of them are about each window at most; None where only the logits tell.
+        winners: how many windows they are about at most, where only the logits tell which.
         together: where several windows are explained together, and share a rule, which of them and how.
         segment: which of the request's texts the windows are cut from.
         ends_of: from the logits of every window's input to the windows whose paths may be integrated; None:
@@ -125,6 +125,7 @@ class DocumentPlan:
     tolerance: float | None
     targets: int
     targets_in: Sequence[int] | None
+    winners: int = 0
     together: Together | None = None
     segment: int = 0
     ends_of: Callable[[Sequence[Tensor]], Sequence[int]] | None = None

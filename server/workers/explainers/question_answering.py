@@ -97,6 +97,7 @@ def _of_windows(setting: Setting, cut: Cut, asked: QuestionAnswering) -> Plan:
             tolerance=asked_tolerance(options, convention),
             targets=ANSWER_TARGETS,
             targets_in=None,
+            winners=1,
             segment=_CONTEXT,
             ends_of=windows.best,
         ),

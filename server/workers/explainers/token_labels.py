@@ -1,8 +1,9 @@
 """Which tokens' labels a request means."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from torch import Tensor
 
 from ligserve.server.errors import FieldViolation, InvalidArgumentError
@@ -94,9 +95,18 @@ class TokenQuestion:
             if self._explains(stretch, position) and self.labels[index] not in self._ignored_labels
         ]
 
-    def most(self, stretch: Stretch) -> int:
-        """How many tokens of a stretch are explained if no predicted label is ignored."""
-        return sum(self._explains(stretch, position) for position in stretch.own)
+    def most(self, stretches: Sequence[range], special: Iterable[int]) -> list[int]:
+        """How many tokens of each stretch are explained if no predicted label is ignored.
+
+        Args:
+            stretches: positions in the text, special tokens counted.
+            special: positions of the special tokens.
+        """
+        left_out = np.array(sorted(self._left_out.union(() if self._library else special)), dtype=np.int64)
+        return [
+            len(each) - int(np.searchsorted(left_out, each.stop) - np.searchsorted(left_out, each.start))
+            for each in stretches
+        ]
 
     @property
     def may_be_fewer(self) -> bool:
@@ -148,7 +158,9 @@ class TokenTargets:
     @property
     def most(self) -> int:
         """How many targets there are if no predicted label is ignored."""
-        return self._asked.most(self._row)
+        special = [position for position, is_special in enumerate(self._row.tokens.special) if is_special]
+        (most,) = self._asked.most([self._row.own], special)
+        return most
 
     def explained(self, logits: Tensor) -> list[Explained]:
         """What is explained, now that the model's output for the input, (T, C), is known."""

@@ -43,6 +43,7 @@ class TokenWindows:
         self._asked = asked
         self._tells_ends = tells_ends
         self._length = length + reader.frame.length
+        self._special = (*range(before), *range(self._length - after, self._length))
         asked.check(self._length)
 
     def outcome(self, logits: WindowLogits) -> DocumentOutcome:
@@ -72,7 +73,11 @@ class TokenWindows:
 
     def most(self) -> list[int]:
         """(W,), how many targets are about each window if no predicted label is ignored."""
-        return [self._asked.most(stretch) for stretch in self._stretches()]
+        stretches = [
+            range(start + own.start, start + own.stop)
+            for (start, _), own in zip(self.cut.spans, self.own, strict=True)
+        ]
+        return self._asked.most(stretches, self._special)
 
     def _stretches(self) -> Iterator[Stretch]:
         for number, ((start, end), own) in enumerate(zip(self.cut.spans, self.own, strict=True)):
