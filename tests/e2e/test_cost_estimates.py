@@ -71,6 +71,21 @@ KNOWN: dict[str, tuple[str, Task, dict[str, Any]]] = {
         {"long_input": Window(100, Aggregate.TOKEN_WEIGHTED_MEAN), "convention": "library"},
     ),
     "long pair": ("bert", PairwiseSequenceClassification(LONG_TEXT, TEXT), {"long_input": Window(60)}),
+    "long text, mean of logits": (
+        "bert",
+        SequenceClassification(LONG_TEXT, targets=[0, 2]),
+        {"long_input": Window(90, Aggregate.MEAN_LOGITS)},
+    ),
+    "long premise": (
+        "nli",
+        ZeroShotClassification(LONG_TEXT, ["film", "a soup of the day"], multi_label=True),
+        {"long_input": Window(60)},
+    ),
+    "long premise, competing": (
+        "nli",
+        ZeroShotClassification(LONG_TEXT, ["film", "a soup of the day"]),
+        {"long_input": Window(60)},
+    ),
     "long text, tokens": (
         "entities",
         TokenClassification(LONG_TEXT, ignored_indexes=[0, 3, 4, 140]),

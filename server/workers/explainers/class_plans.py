@@ -19,7 +19,7 @@ from ligserve.server.workers.explainers.plan import (
 from ligserve.server.workers.explainers.setting import Setting
 from ligserve.server.workers.explainers.text_input import SourceText, TextInput
 from ligserve.server.workers.explainers.window_paths import WindowPaths
-from ligserve.server.workers.explainers.windows_in_step import rule_in_step
+from ligserve.server.workers.explainers.windows_in_step import outputs_in_step, rule_in_step
 from ligserve.v1 import explanation_service_pb2
 
 # From the logits of each path's input to the header's fields that they decide.
@@ -71,6 +71,7 @@ def plan_cut(setting: Setting, cut: Cut, targets: TextTargets) -> Plan:
     options, convention = setting.options, setting.convention
     counts = [end - start for start, end in cut.spans]
     in_step = rule_in_step(setting, cut, targets.explained_of(0))
+    outputs = targets.count if in_step is None else outputs_in_step(setting, targets.explained_of(0))
     asked = Aggregation(targets, options.long_input.window.aggregate, counts, in_step)
     document = DocumentPlan(
         outcome=lambda logits: document_outcome(asked, logits),
@@ -79,7 +80,7 @@ def plan_cut(setting: Setting, cut: Cut, targets: TextTargets) -> Plan:
         rule=lambda change: window_rule(options, convention, change),
         tolerance=asked_tolerance(options, convention),
         targets=targets.count,
-        targets_in=None if asked.aggregate == MAX else [targets.count] * len(counts),
+        targets_in=None if asked.aggregate == MAX else [outputs] * len(counts),
         winners=min(targets.count, len(counts)),
         segment=cut.reader.windowed,
     )

@@ -69,6 +69,7 @@ def _plan(
         targets=len(cuts),
         # The rows of labels that compete need one backward pass each, too.
         targets_in=None if options.long_input.window.aggregate == MAX else [1] * len(spans),
+        winners=len(cuts),
         together=together,
     )
     return Plan(

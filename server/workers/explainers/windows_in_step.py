@@ -47,3 +47,9 @@ def rule_in_step(setting: Setting, cut: Cut, explained: Sequence[Explained]) -> 
         )
         raise InvalidArgumentError([FieldViolation(AGGREGATE_FIELD, text)], reason="TOO_MANY_SCORES")
     return quadrature_rule(options, setting.convention, MAX_NUMBERS // scores)
+
+
+def outputs_in_step(setting: Setting, explained: Sequence[Explained]) -> int:
+    """How many outputs of each window the targets are made of, for windows that move together."""
+    coupling = mean_logits(explained, setting.model.num_logits)
+    return len(explained) if coupling is None else coupling.reach.shape[1]
