@@ -129,8 +129,10 @@ class Explanation(ImageScores, Shown):
     @property
     def answer_tokens(self) -> tuple[Token, ...]:
         """The tokens of the answer; none where there is no answer, or its end comes before its start."""
-        answer = self.answer
-        return () if answer is None else self.tokens[answer.first_token : answer.last_token + 1]
+        if self.answer is None:
+            return ()
+        answer = range(self.answer.first_token, self.answer.last_token + 1)
+        return tuple(self.tokens[place] for place in self.places_of(self.answer.window) if place in answer)
 
     def texts_of(self, target: int = 0) -> tuple[str, ...]:
         """The texts that the offsets of a target's tokens point into, by segment.

@@ -61,11 +61,11 @@ def test_windows_of_a_pair_add_up_and_cover_both_texts(
     load_zoo: LoadZoo, engine: Engine, name: str, convention: "pb.Convention.ValueType", data: st.DataObject
 ) -> None:
     long = " ".join(data.draw(st.lists(st.sampled_from(WORDS), min_size=130, max_size=220)))
-    short = " ".join(data.draw(st.lists(st.sampled_from(WORDS), min_size=1, max_size=20)))
+    short = " ".join(data.draw(st.lists(st.sampled_from(WORDS), min_size=1, max_size=8)))
     windowed = data.draw(st.integers(0, 1))
     texts = (short, long) if windowed else (long, short)
     aggregate = data.draw(st.sampled_from([WINDOW.AGGREGATE_MEAN, WINDOW.AGGREGATE_TOKEN_WEIGHTED_MEAN]))
-    request = request_of(texts, (0, 1), aggregate=aggregate, stride=data.draw(st.integers(30, 60)))
+    request = request_of(texts, (0, 1), aggregate=aggregate, stride=data.draw(st.integers(30, 50)))
     request.options.convention = convention
     request.options.tolerance.relative = data.draw(st.sampled_from([0.3, 0.02]))
     front = Front().run(plan_of(load_zoo(name), request), engine)

@@ -46,7 +46,9 @@ class Passage:
         )
         if found.is_span:
             answer.start = self.tokens.starts[found.first]
-            answer.end = _with_marks(self.context, self.tokens.ends[found.last])
+            # A space that the tokenizer itself put before a word stands for that word's first character.
+            end = max(self.tokens.ends[found.last], answer.start + 1)
+            answer.end = _with_marks(self.context, end)
             answer.text = self.context[answer.start : answer.end]
         return answer
 
