@@ -99,7 +99,7 @@ from ligserve.client.types.events import (
 )
 from ligserve.client.types.explanation import Explanation
 from ligserve.client.types.inputs import Answer, ImageShape, Prediction, ServerWarning, Token
-from ligserve.client.types.models import ExplainerSupport, Model
+from ligserve.client.types.models import ExplainerSupport, LongInputSupport, Model
 from ligserve.client.types.patches import Patch
 from ligserve.client.types.targets import Target, TargetExplanation, TargetSummary
 from ligserve.client.types.words import Word
@@ -157,6 +157,7 @@ __all__ = [
     "Level",
     "LigserveError",
     "LongInputPolicy",
+    "LongInputSupport",
     "MalformedAnswerError",
     "Model",
     "ModelNotFoundError",

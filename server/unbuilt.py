@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from ligserve.server.errors import UnimplementedError
+from ligserve.server.long_inputs import takes
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
 
@@ -23,17 +24,6 @@ _UNBUILT_OPTIONS: Mapping[str, Callable[[pb.ExplainOptions], bool]] = {
     "options.baselines.reference_text": lambda o: any(b.HasField("reference_text") for b in o.baselines),
     "more than one of options.baselines": lambda o: len(o.baselines) > 1,
 }
-# Explainers whose texts may be longer than the model.
-_TAKE_LONG_INPUTS = frozenset(
-    {
-        "sequence_classification",
-        "pairwise_sequence_classification",
-        "multi_label_classification",
-        "zero_shot_classification",
-        "token_classification",
-        "question_answering",
-    }
-)
 
 
 def refuse_unbuilt(request: service_pb.ExplainRequest) -> None:
@@ -46,7 +36,7 @@ def refuse_unbuilt(request: service_pb.ExplainRequest) -> None:
     if explainer is not None and explainer not in _BUILT_EXPLAINERS:
         raise UnimplementedError(explainer)
     policy = request.options.long_input.WhichOneof("policy")
-    if policy in ("window", "truncate") and explainer not in _TAKE_LONG_INPUTS:
+    if explainer is not None and policy in ("window", "truncate") and not takes(explainer, policy):
         raise UnimplementedError(f"options.long_input.{policy} of {explainer}")
     if explainer == "zero_shot_classification":
         _refuse_aggregates(request.zero_shot_classification, request.options)

@@ -10,6 +10,7 @@ from ligserve.client.cli.options import DEFAULT_SERVER, AsJson, Server, Timeout
 from ligserve.client.cli.output import show
 from ligserve.client.rendering.pieces import printable
 from ligserve.client.sync import Client
+from ligserve.client.types.enums import LongInputPolicy
 from ligserve.client.types.models import Model
 
 TIMEOUT_S = 10.0
@@ -29,9 +30,8 @@ def models(server: Server = DEFAULT_SERVER, as_json: AsJson = False, timeout: Ti
 
 
 def _table(found: tuple[Model, ...]) -> Table:
-    table = Table(
-        "name", "architecture", "labels", "tokens", "explainers", "revision", box=None, pad_edge=False
-    )
+    columns = ("name", "architecture", "labels", "tokens", "explainers", "long texts", "revision")
+    table = Table(*columns, box=None, pad_edge=False)
     for model in found:
         cells = (
             model.name,
@@ -39,7 +39,20 @@ def _table(found: tuple[Model, ...]) -> Table:
             ", ".join(model.labels),
             str(model.max_tokens or "no limit"),
             ", ".join(support.explainer for support in model.explainers),
+            _long_texts(model),
             model.revision[:12],
         )
         table.add_row(*(Text(printable(cell)) for cell in cells))
     return table
+
+
+def _long_texts(model: Model) -> str:
+    """What can be done with texts that are longer than the model takes; once where it is always the same."""
+    taken = {
+        support.explainer: ", ".join(policy for policy in LongInputPolicy if support.takes(policy))
+        for support in model.explainers
+        if support.long_inputs
+    }
+    if len(set(taken.values())) == 1:
+        return next(iter(taken.values()))
+    return "; ".join(f"{explainer}: {policies}" for explainer, policies in taken.items())

@@ -2,10 +2,51 @@
 
 from dataclasses import dataclass
 
-from ligserve.client.types.enums import Convention, EmbeddingLayer, from_number
+from ligserve.client.types.enums import (
+    Aggregate,
+    Convention,
+    EmbeddingLayer,
+    LongInputPolicy,
+    from_number,
+)
 from ligserve.client.types.plain import to_plain
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import model_service_pb2 as model_pb
+
+
+@dataclass(frozen=True, slots=True)
+class LongInputSupport:
+    """What an explainer does with texts that are longer than the model takes, in one convention.
+
+    Attributes:
+        convention: the convention.
+        policies: what can be asked for.
+        default_policy: what is meant where a request names none.
+        aggregates: how windows may be aggregated, the default first; none where each target is about one
+            window.
+    """
+
+    convention: Convention
+    policies: tuple[LongInputPolicy, ...]
+    default_policy: LongInputPolicy
+    aggregates: tuple[Aggregate, ...]
+
+    @classmethod
+    def from_proto(cls, message: model_pb.LongInputSupport) -> "LongInputSupport":
+        """Read a message; what this client does not know is left out."""
+        aggregates, known = pb.LongInput.Window.Aggregate.items(), set(LongInputPolicy)
+        default = message.default_policy
+        return cls(
+            convention=_convention(message.convention),
+            policies=tuple(LongInputPolicy(policy) for policy in message.policies if policy in known),
+            default_policy=LongInputPolicy(default) if default in known else LongInputPolicy.REFUSE,
+            aggregates=tuple(
+                Aggregate(name.removeprefix("AGGREGATE_").lower())
+                for number in message.aggregates
+                for name, value in aggregates
+                if value == number and name.removeprefix("AGGREGATE_") in Aggregate.__members__
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +59,8 @@ class ExplainerSupport:
         embedding_layers: the layers that a path can move.
         baselines: the baselines that work, such as "pad_token".
         refusals: what does not work, and why.
+        long_inputs: what it does with texts that are longer than the model takes, for each convention that
+            works; none for images.
     """
 
     explainer: str
@@ -25,23 +68,31 @@ class ExplainerSupport:
     embedding_layers: tuple[EmbeddingLayer, ...]
     baselines: tuple[str, ...]
     refusals: tuple[str, ...]
+    long_inputs: tuple[LongInputSupport, ...] = ()
 
     @classmethod
     def from_proto(cls, message: model_pb.ExplainerSupport) -> "ExplainerSupport":
         """Read a message."""
-        conventions, layers = pb.Convention.items(), pb.EmbeddingLayer.items()
+        layers = pb.EmbeddingLayer.items()
         return cls(
             explainer=message.explainer,
-            conventions=tuple(
-                from_number(conventions, "CONVENTION_", n, Convention.FAITHFUL) for n in message.conventions
-            ),
+            conventions=tuple(map(_convention, message.conventions)),
             embedding_layers=tuple(
                 from_number(layers, "EMBEDDING_LAYER_", n, EmbeddingLayer.WORD)
                 for n in message.embedding_layers
             ),
             baselines=tuple(message.baselines),
             refusals=tuple(message.refusals),
+            long_inputs=tuple(map(LongInputSupport.from_proto, message.long_inputs)),
         )
+
+    def takes(self, policy: LongInputPolicy | str) -> bool:
+        """Whether a policy for long inputs can be asked for, in any convention."""
+        return any(policy in each.policies for each in self.long_inputs)
+
+
+def _convention(number: int) -> Convention:
+    return from_number(pb.Convention.items(), "CONVENTION_", number, Convention.FAITHFUL)
 
 
 @dataclass(frozen=True, slots=True)

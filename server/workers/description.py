@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ligserve.server.long_inputs import LONG_INPUTS, long_input_support
 from ligserve.server.workers.explainers import PLANNERS
 from ligserve.server.workers.explainers.baselines import supported_baselines
 from ligserve.server.workers.explainers.image_setting import IMAGE_BASELINES
@@ -41,6 +42,11 @@ def _support(explainer: str, model: LoadedModel) -> model_service_pb2.ExplainerS
             f"{explanation_pb2.Convention.Name(convention).removeprefix('CONVENTION_')}: {why}"
             for convention, why in refusals.items()
             if why
+        ],
+        long_inputs=[
+            long_input_support(explainer, convention)
+            for convention in conventions
+            if explainer in LONG_INPUTS
         ],
     )
 

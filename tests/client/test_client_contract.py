@@ -80,6 +80,7 @@ PUBLIC_NAMES = [
     "Level",
     "LigserveError",
     "LongInputPolicy",
+    "LongInputSupport",
     "MalformedAnswerError",
     "Model",
     "ModelNotFoundError",

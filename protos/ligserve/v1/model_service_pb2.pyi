@@ -200,6 +200,7 @@ class ExplainerSupport(_message.Message):
     EMBEDDING_LAYERS_FIELD_NUMBER: _builtins.int
     BASELINES_FIELD_NUMBER: _builtins.int
     REFUSALS_FIELD_NUMBER: _builtins.int
+    LONG_INPUTS_FIELD_NUMBER: _builtins.int
     explainer: _builtins.str
     """Name of the explainer's field in ExplainRequest, such as "sequence_classification"."""
     @_builtins.property
@@ -218,6 +219,12 @@ class ExplainerSupport(_message.Message):
     def refusals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What does not work, and why."""
 
+    @_builtins.property
+    def long_inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___LongInputSupport]:
+        """What it does with texts that are longer than the model takes, one for each convention that works.
+        None: it has no texts.
+        """
+
     def __init__(
         self,
         *,
@@ -226,11 +233,52 @@ class ExplainerSupport(_message.Message):
         embedding_layers: _abc.Iterable[_explanation_pb2.EmbeddingLayer.ValueType] | None = ...,
         baselines: _abc.Iterable[_builtins.str] | None = ...,
         refusals: _abc.Iterable[_builtins.str] | None = ...,
+        long_inputs: _abc.Iterable[Global___LongInputSupport] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["baselines", b"baselines", "conventions", b"conventions", "embedding_layers", b"embedding_layers", "explainer", b"explainer", "refusals", b"refusals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baselines", b"baselines", "conventions", b"conventions", "embedding_layers", b"embedding_layers", "explainer", b"explainer", "long_inputs", b"long_inputs", "refusals", b"refusals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExplainerSupport: _TypeAlias = ExplainerSupport  # noqa: Y015
+
+@_typing.final
+class LongInputSupport(_message.Message):
+    """What an explainer does with texts that are longer than the model takes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVENTION_FIELD_NUMBER: _builtins.int
+    POLICIES_FIELD_NUMBER: _builtins.int
+    DEFAULT_POLICY_FIELD_NUMBER: _builtins.int
+    AGGREGATES_FIELD_NUMBER: _builtins.int
+    convention: _explanation_pb2.Convention.ValueType
+    """The convention."""
+    default_policy: _builtins.str
+    """The one of them that is meant where a request names none."""
+    @_builtins.property
+    def policies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the supported fields of LongInput, such as "window"."""
+
+    @_builtins.property
+    def aggregates(self) -> _containers.RepeatedScalarFieldContainer[_explanation_pb2.LongInput.Window.Aggregate.ValueType]:
+        """How the windows' outputs may be aggregated, the default first. None: windows are not aggregated, each
+        target is about one of them.
+        """
+
+    def __init__(
+        self,
+        *,
+        convention: _explanation_pb2.Convention.ValueType = ...,
+        policies: _abc.Iterable[_builtins.str] | None = ...,
+        default_policy: _builtins.str = ...,
+        aggregates: _abc.Iterable[_explanation_pb2.LongInput.Window.Aggregate.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregates", b"aggregates", "convention", b"convention", "default_policy", b"default_policy", "policies", b"policies"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LongInputSupport: _TypeAlias = LongInputSupport  # noqa: Y015

@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from ligserve.server.errors import FieldViolation, InvalidArgumentError
+from ligserve.server.long_inputs import default_policy
 from ligserve.server.workers.explainers.document import Document, read_document
 from ligserve.server.workers.explainers.faithful_text import faithful_row
 from ligserve.server.workers.explainers.frame import Frame, text_frame
@@ -140,7 +141,7 @@ def room_beside(model: TextModel, frame: Frame, length: int, whole: SourceText, 
 def long_input_policy(setting: Setting) -> str:
     """What is asked for, or the convention's default: "refuse", "window" or "truncate"."""
     asked = setting.options.long_input.WhichOneof("policy")
-    return asked or ("refuse" if setting.library else "window")
+    return asked or default_policy(setting.convention)
 
 
 def check_stride(setting: Setting, capacity: int) -> None:
