@@ -33,10 +33,11 @@ class Places:
     no_answer: int | None
 
     @property
-    def competing(self) -> list[int]:
-        """Positions that share out the probability of a start, and of an end."""
-        inside: list[int] = self.inside.nonzero()[:, 0].tolist()
-        return inside if self.no_answer is None else sorted([self.no_answer, *inside])
+    def competing(self) -> Tensor:
+        """(T,) bool, the tokens that share out the probability of a start, and of an end."""
+        if self.no_answer is None:
+            return self.inside
+        return self.inside | (torch.arange(len(self.inside)) == self.no_answer)
 
     def hold(self, first: int, last: int) -> bool:
         """Whether tokens are a span of the context."""
@@ -105,17 +106,16 @@ class BestSpan:
 
     def found(self, logits: Tensor, places: Places) -> Found:
         """The answer, from (T, 2) logits."""
-        inside = logits.cpu().where(places.inside[:, None], -torch.inf).numpy()
+        logits = logits.cpu()
+        inside = logits.where(places.inside[:, None], -torch.inf).numpy()
         first, last = best_span(inside[:, START], inside[:, END], self.longest)
-        competing = places.competing
-        chances = torch.zeros_like(logits)
-        chances[competing] = torch.softmax(logits[competing], dim=0)
+        chances = torch.softmax(logits.where(places.competing[:, None], -torch.inf), dim=0)
         no_answer = None if places.no_answer is None else float(chances[places.no_answer].prod())
         return Found(first, last, True, float(chances[first, START] * chances[last, END]), no_answer)
 
     def explained(self, found: Found, places: Places) -> list[Explained]:
         """Its start, then its end."""
-        competing = places.competing
+        competing: list[int] = places.competing.nonzero()[:, 0].tolist()
         outputs = [
             SpanEndOutput(column, token, tuple(p for p in competing if p != token), self.space)
             for column, token in ((START, found.first), (END, found.last))
