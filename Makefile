@@ -82,8 +82,8 @@ types: install ## check types: mypy, strict
 matrix: install ## write docs/architectures.md: every explainer tried on every architecture
 	$(PY) -m tests.matrix
 
-bench: install model ## measure against transformers-interpret and captum; writes build/bench.md
-	$(PY) -m benchmarks --model $(MODEL) --report build/bench.md
+bench: install model ## measure against transformers-interpret and captum; writes build/bench.md and .svg
+	$(PY) -m benchmarks --model $(MODEL) --report build/bench.md --plot build/bench.svg
 
 build: install ## build the wheel and the source distribution into dist/
 	rm -rf dist

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.table import aligned, p90, percent
+from benchmarks.reports.table import aligned, p90, percent
 from benchmarks.texts import LONG, SHORT
 from ligserve.internal.v1.frames_pb2 import ModelSource
 from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec

@@ -1,8 +1,8 @@
 """Texts to explain: short and long reviews for the benchmark, odd ones for the tests.
 
 All were written for this project. SHORT are about 16 tokens of a WordPiece vocabulary with the special
-tokens, MIDDLE about 40, LONG about 120; ODD are what users also send. Sentiment, negation, length and
-script vary.
+tokens, MIDDLE about 40, LONG about 120; CONTEXTS are questions with texts of about 300; ODD are what users
+also send. Sentiment, negation, length and script vary.
 """
 
 SHORT = (
@@ -194,3 +194,21 @@ ODD = (
 )
 
 VARIED = SHORT + ODD + LONG
+
+CONTEXTS = (
+    ("Who took a small part off the bill?", " ".join((LONG[0], LONG[1], MIDDLE[0]))),
+    ("Where do the two sisters spend the summer?", " ".join((LONG[2], MIDDLE[1], LONG[3]))),
+    ("Which colour did the second leg of the table have?", " ".join((MIDDLE[3], LONG[5], LONG[6]))),
+)
+TOPICS = (
+    "food",
+    "travel",
+    "music",
+    "a broken device",
+    "a kind person",
+    "the price",
+    "a film",
+    "the weather",
+    "family",
+    "waiting",
+)

@@ -2,21 +2,25 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.process import BenchmarkError, ContenderProcess
-from benchmarks.token_model import write_token_model
-from benchmarks.truth import Truth
-from benchmarks.workloads import CONTENDERS, STEPS, TOKEN_CONTENDERS
+from benchmarks.contenders.process import BenchmarkError, ContenderProcess
+from benchmarks.contenders.setting import Setting
+from benchmarks.models.heads import write_model
+from benchmarks.models.truth import Truth
+from benchmarks.workloads.questions import Kind, Question
+from benchmarks.workloads.workload import BY_HAND, LIBRARY, LIGSERVE, STANDARD, STEPS
 
-TEXT = "Not a bad phone at all, but the battery hardly lasts a day."
+TEXT = Question(Kind.TEXT, "Not a bad phone at all, but the battery hardly lasts a day.")
 
 
-@pytest.mark.parametrize("contender", ["transformers-interpret", "captum by hand"])
+@pytest.mark.parametrize("contender", [LIBRARY, BY_HAND])
 def test_a_contender_answers_from_its_own_process_and_adds_up(contender: str, sentiment_model: Path) -> None:
-    with ContenderProcess(CONTENDERS[contender], sentiment_model, threads=1) as process:
+    with ContenderProcess(contender, Setting(Kind.TEXT, sentiment_model, threads=1)) as process:
         timed = process.explain(TEXT, STEPS)
-        assert process.peak_mib() > 100
-    truth = Truth(sentiment_model)
-    assert timed.answer.points == 50
+        whole = process.peak_mib()
+        process.forget_peak()
+        assert 100 < process.peak_mib() <= whole
+    truth = Truth(Kind.TEXT, sentiment_model)
+    assert timed.answer.points == timed.answer.gradients == 50
     (attribution,) = timed.answer.attributions
     assert len(attribution.scores) == truth.tokens(TEXT)
     assert timed.answer.rows >= 50 + 1
@@ -26,23 +30,26 @@ def test_a_contender_answers_from_its_own_process_and_adds_up(contender: str, se
 
 def test_a_contender_that_cannot_start_is_told_with_its_reason(tmp_path: Path) -> None:
     with (
-        ContenderProcess(CONTENDERS["captum by hand"], tmp_path / "missing", threads=1) as process,
+        ContenderProcess(BY_HAND, Setting(Kind.TEXT, tmp_path / "missing", threads=1)) as process,
         pytest.raises(BenchmarkError, match="missing"),
     ):
         process.explain(TEXT, STEPS)
 
 
-@pytest.mark.parametrize("contender", TOKEN_CONTENDERS)
-def test_every_tokens_label_is_explained_and_adds_up(
-    contender: str, sentiment_model: Path, tmp_path: Path
+def test_a_server_answers_and_streams_and_says_how_long_it_worked(
+    sentiment_model: Path, tmp_path: Path
 ) -> None:
-    model, text = write_token_model(sentiment_model, tmp_path), "Anna moved to Lisbon in March."
-    with ContenderProcess(TOKEN_CONTENDERS[contender], model, threads=1) as process:
-        answer = process.explain(text, STEPS).answer
-    truth = Truth(model, of_tokens=True)
-    tokens = truth.tokens(text)
-    assert [each.token for each in answer.attributions] == list(range(tokens))
-    # For each token 50 points, two look-ups and two ends of its own, and the prediction twice.
-    library, ours = 54 * tokens + 2, 50 + 2 + 1
-    assert answer.rows == (library if contender == "transformers-interpret" else ours)
-    assert truth.error(text, answer) < 0.2
+    model = write_model(Kind.TOKENS, sentiment_model, tmp_path)
+    question = Question(Kind.TOKENS, "Anna moved to Lisbon in March.", ignored=(0, 1, 2, 3, 4, 8))
+    with ContenderProcess(LIGSERVE, Setting(Kind.TOKENS, model, threads=1)) as process:
+        seconds, answer = process.explain(question, STEPS)
+        to_tolerance = process.explain(question, STANDARD).answer
+        whole, stream = process.ask("stream", question, STANDARD)
+    assert [each.token for each in answer.attributions] == [5, 6, 7]
+    assert (answer.points, answer.rows, answer.gradients) == (52, 53, 3 * 52)
+    assert 0 < answer.engine_seconds < seconds
+    assert 0 < stream.header < stream.first_estimate <= stream.end < whole
+    assert to_tolerance.points < answer.points
+    truth = Truth(Kind.TOKENS, model)
+    assert truth.error(question, answer) < 0.2
+    assert truth.error(question, to_tolerance) <= 0.01

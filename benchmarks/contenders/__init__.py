@@ -1,0 +1,1 @@
+"""Who answers: the library, captum by hand, ligserve; each in a process of its own."""

@@ -1,0 +1,1 @@
+"""The models that are explained, and the truth about them."""

@@ -1,0 +1,1 @@
+"""What is asked, how exactly, and what comes back."""
