@@ -60,6 +60,7 @@ def serve_front(descriptor: int) -> int:
             worker.run(frame.run)
         elif frame.WhichOneof("frame") == "cancel":
             worker.cancel(frame.cancel.job_id)
+    worker.tell_tally()
     # The front is gone: what the engine still does is for nobody.
     os._exit(0)
 
@@ -136,6 +137,10 @@ class Worker:
         with self._lock:
             self._planning.add(run.job_id)
         self._planner.submit(self._start, run, received)
+
+    def tell_tally(self) -> None:
+        """Log what the engine has computed."""
+        _log.debug("worker_ends", worker=self._identity.worker_id, **self._engine.tally.counts())
 
     def cancel(self, job_id: int) -> None:
         """Stop a job, if it still runs."""

@@ -14,6 +14,7 @@ from ligserve.server.workers.engine.kept_points import KeptPoints
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.scheduler import Scheduler, Slice
 from ligserve.server.workers.engine.speed import Speed
+from ligserve.server.workers.engine.tally import Tally
 from ligserve.server.workers.failures import is_out_of_memory
 
 _log = logger("ligserve.engine")
@@ -33,9 +34,13 @@ class Engine:
     Args:
         token_budget: most rows x padded length in a batch; 0 for the default.
         kept_bytes: most memory, for each model, that points take for later questions about the same input.
+
+    Attributes:
+        tally: what it has computed so far.
     """
 
     def __init__(self, token_budget: int = 0, kept_bytes: int = 0) -> None:
+        self.tally = Tally()
         self._kept = KeptPoints(kept_bytes)
         self.token_budget = token_budget or DEFAULT_TOKEN_BUDGET
         self._inbox: queue.SimpleQueue[Iterator[None] | None] = queue.SimpleQueue()
@@ -138,6 +143,7 @@ class Engine:
         crowded = len(self._under_way) >= MAX_UNDER_WAY
         slices = self._scheduler.next_batch(most_turns=1 if crowded else None)
         if slices:
+            self.tally.begin(slices)
             self._turn(Batch(slices))
 
     def _turn(self, batch: Batch) -> None:
@@ -158,6 +164,7 @@ class Engine:
             self.speed(model).saw(batch.token_passes, batch.seconds)
 
     def _deliver_all(self, slices: Sequence[Slice], values: Values) -> None:
+        self.tally.done(slices)
         for piece, value in zip(slices, values, strict=True):
             _count(piece)
             if piece.wanted:

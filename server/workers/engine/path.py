@@ -1,5 +1,6 @@
 """A path and its points: the unit that the engine schedules."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
@@ -107,7 +108,7 @@ class Path:
         if preview:
             self._due, self._held_back = self._due[:1], self._due[1:]
         self._waits = False
-        self._cancelled = False
+        self.cancelled_at: float | None = None
         if isinstance(rule, LockStepRule):
             rule.resume = self._start_round
 
@@ -141,11 +142,11 @@ class Path:
     @property
     def cancelled(self) -> bool:
         """Whether nobody waits for this path any more."""
-        return self._cancelled
+        return self.cancelled_at is not None
 
     def cancel(self) -> None:
         """Give the path up; its points leave at the next batch. From any thread."""
-        self._cancelled = True
+        self.cancelled_at = self.cancelled_at or time.monotonic()
 
     def begin(self, kept: KeptPath | None) -> None:
         """Start with the points that are known from before; `kept` takes all that follow."""
@@ -236,15 +237,13 @@ class Path:
 
     def skip(self) -> None:
         """Nothing is explained: no point is computed."""
-        self._due = []
-        self._missing = set()
+        self._due, self._missing = [], set()
         self._planned = 0
         self.listener.finished(self)
 
     def stop_early(self) -> None:
         """The deadline is near: what the last round gave is the answer, if there was one."""
         self.cut_by_deadline = True
-        self._due = []
-        self._missing = set()
+        self._due, self._missing = [], set()
         self._waits = False
         self._finish()
