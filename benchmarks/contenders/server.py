@@ -12,6 +12,7 @@ from typing import IO, Self
 import psutil
 
 READY = "ligserve ready on "
+WORKER = "ligserve.server.workers"
 STOP_SECONDS = 60
 
 
@@ -22,15 +23,15 @@ class ServerError(Exception):
 class Server:
     """A server's process on a free port; leaving the context ends it.
 
-    It keeps no points of earlier requests: the same questions are asked again and again, and are to be
-    answered anew each time.
+    Unless settings say otherwise it keeps no points of earlier requests: the same questions are asked again
+    and again, and are to be answered anew each time.
 
     Args:
         models: directories by name.
         threads: torch threads of each worker.
         workers: worker processes.
         device: their device.
-        log_level: least level that is logged.
+        settings: others, by their names in the configuration.
         log: where the log goes, as JSON lines; None: to our standard error.
 
     Attributes:
@@ -47,7 +48,7 @@ class Server:
         threads: int,
         workers: int = 1,
         device: str = "cpu",
-        log_level: str = "warning",
+        settings: Mapping[str, object] | None = None,
         log: IO[str] | None = None,
     ) -> None:
         command = [str(Path(sys.executable).with_name("ligserve")), "serve", "--listen", "127.0.0.1:0"]
@@ -56,9 +57,13 @@ class Server:
             command += ["--model", f"{name}={directory}"]
         if log is not None:
             command.append("--json-logs")
-        settings = {"LIGSERVE_LOG_LEVEL": log_level, "LIGSERVE_KEPT_POINTS_MIB": "0"}
+        variables = _as_variables({"log_level": "warning", "kept_points_mib": 0, **(settings or {})})
         self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, **settings}
+            command,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**os.environ, **variables},
         )
         assert self._process.stdout is not None
         ready = self._process.stdout.readline()
@@ -72,7 +77,9 @@ class Server:
 
     def workers(self) -> list[psutil.Process]:
         """The worker processes, oldest first."""
-        return sorted(self.front().children(), key=lambda child: child.create_time())
+        children = self.front().children()
+        found = [child for child in children if WORKER in " ".join(child.cmdline())]
+        return sorted(found, key=lambda child: child.create_time())
 
     def close(self) -> None:
         """End it.
@@ -82,6 +89,8 @@ class Server:
         """
         self._process.send_signal(signal.SIGTERM)
         code = self._process.wait(timeout=STOP_SECONDS)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
         if code != 0:
             raise ServerError(f"the server ended with code {code}")
 
@@ -92,3 +101,7 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _as_variables(settings: Mapping[str, object]) -> dict[str, str]:
+    return {f"LIGSERVE_{name.upper()}": str(value) for name, value in settings.items()}
