@@ -49,10 +49,19 @@ class Contender:
 
     def stream(self, question: Question, accuracy: Accuracy) -> Stream:
         """Explain a question as a stream, with an estimate after each round; when its events came."""
+        return self._stream(question, accuracy, preview=False)
+
+    def preview(self, question: Question, accuracy: Accuracy) -> Stream:
+        """The same, with a first estimate after a single point."""
+        return self._stream(question, accuracy, preview=True)
+
+    def _stream(self, question: Question, accuracy: Accuracy, *, preview: bool) -> Stream:
         asked = time.perf_counter()
         came: dict[str, float] = {}
-        chosen = options(accuracy)
-        with self._client.stream(self._model, task(question), estimate_interval=0.0, **chosen) as stream:
+        opened = self._client.stream(
+            self._model, task(question), estimate_interval=0.0, preview=preview, **options(accuracy)
+        )
+        with opened as stream:
             for event in stream:
                 if isinstance(event, HeaderEvent):
                     came["header"] = time.perf_counter() - asked

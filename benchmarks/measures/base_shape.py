@@ -38,7 +38,7 @@ class BaseShape:
 
 
 def measure_base_shape(run: Run) -> BaseShape:
-    """Measure the workload, with products of matrices before and after each of its questions.
+    """Measure the workload, with products of matrices before and after each call.
 
     Raises:
         BenchmarkError: a contender failed.

@@ -65,7 +65,7 @@ def lines(
     repetitions: int,
     between: Callable[[], None] = lambda: None,
 ) -> Iterator[Line]:
-    """Measure one workload: warm up, then let the entrants take turns, with `between` after each turn."""
+    """Measure one workload: warm up, then let the entrants take turns, with `between` after each call."""
     warm_up(workload, processes)
     turns = (repetitions if workload.repeated else 1) * len(workload.questions)
     taken: dict[Entrant, list[Timed]] = defaultdict(list)
@@ -78,7 +78,7 @@ def lines(
             process.forget_peak()
             taken[entrant].append(process.explain(question, entrant.accuracy))
             peaks[entrant] = max(peaks[entrant], process.peak_mib())
-        between()
+            between()
     tokens = statistics.median(map(truth.tokens, workload.questions))
     reference = taken[workload.entrants[0]]
     for entrant in workload.entrants:

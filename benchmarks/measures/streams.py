@@ -19,7 +19,8 @@ class StreamLine:
 
     Attributes:
         header: until the header: the tokens and the prediction.
-        first_estimate: until scores of the first target.
+        preview: until scores of the first target, where a preview was asked for: after one point.
+        first_estimate: the same without, after the first round.
         end: until the summary.
         library: until the library's answer, in the same run.
         overhead: of a unary call, what the worker's clock does not account for.
@@ -27,6 +28,7 @@ class StreamLine:
 
     workload: Workload
     header: float
+    preview: float
     first_estimate: float
     end: float
     library: float
@@ -35,14 +37,15 @@ class StreamLine:
 
 def streamed(workload: Workload, process: ContenderProcess, lines: Sequence[Line]) -> StreamLine:
     """Ask for streams, one after the other; `lines` tell of the library, and of unary calls."""
-    streams: list[Stream] = [
-        process.ask("stream", question, STANDARD)[1] for question in workload.questions[:MOST_STREAMS]
-    ]
+    questions = workload.questions[:MOST_STREAMS]
+    streams: list[Stream] = [process.ask("stream", question, STANDARD)[1] for question in questions]
+    previews: list[Stream] = [process.ask("preview", question, STANDARD)[1] for question in questions]
     (library,) = (line for line in lines if line.entrant.contender == LIBRARY)
     unary = next(line for line in lines if line.entrant.contender == LIGSERVE)
     return StreamLine(
         workload=workload,
         header=statistics.median(each.header for each in streams),
+        preview=statistics.median(each.first_estimate for each in previews),
         first_estimate=statistics.median(each.first_estimate for each in streams),
         end=statistics.median(each.end for each in streams),
         library=library.seconds,

@@ -1,6 +1,7 @@
 """What the project wants to reach, beside what a run reached."""
 
-from collections.abc import Iterator
+import statistics
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from benchmarks.measures.speed import Line
@@ -58,7 +59,7 @@ def goals(results: Results) -> Iterator[Goal]:
         what = f"W8, {line.asked}, short requests' p95 among others / alone"
         yield Goal(what, f"at most {LOAD_LATENCY:g}", f"{ratio:.1f}", ratio <= LOAD_LATENCY)
     if results.base:
-        yield _best_share(results.base.lines, results.base.shares)
+        yield _share(results.base.lines, results.base.shares)
 
 
 def _speeds(results: Results) -> Iterator[Goal]:
@@ -71,11 +72,11 @@ def _speeds(results: Results) -> Iterator[Goal]:
             yield Goal(f"{code}, true errors within 1 %", f"{of} of {of}", f"{within} of {of}", within == of)
 
 
-def _best_share(lines: list[Line], shares: list[float]) -> Goal:
-    best = max(share for line, share in zip(lines, shares, strict=True) if line.entrant.contender == LIGSERVE)
-    return Goal(
-        "BASE, share of the matrix-product rate", f"at least {SHARE:.0%}", f"{best:.0%}", best >= SHARE
-    )
+def _share(lines: Sequence[Line], shares: Sequence[float]) -> Goal:
+    """Of ligserve's lines the median."""
+    ours = [share for line, share in zip(lines, shares, strict=True) if line.entrant.contender == LIGSERVE]
+    what, found = "BASE, share of the matrix-product rate", statistics.median(ours)
+    return Goal(what, f"at least {SHARE:.0%}", f"{found:.0%}", found >= SHARE)
 
 
 def _at_least(what: str, wanted: float, found: float) -> Goal:

@@ -31,6 +31,7 @@ def stream_table(streams: Sequence[StreamLine]) -> str:
     head = (
         "what",
         "ms to the header",
+        "to a preview",
         "to the first estimate",
         "to the end",
         "library's time / time to the first estimate",
@@ -39,7 +40,10 @@ def stream_table(streams: Sequence[StreamLine]) -> str:
     rows = [
         (
             f"{each.workload.code} {each.workload.name}",
-            *(f"{seconds * 1e3:.0f}" for seconds in (each.header, each.first_estimate, each.end)),
+            *(
+                f"{seconds * 1e3:.0f}"
+                for seconds in (each.header, each.preview, each.first_estimate, each.end)
+            ),
             f"{each.library / each.first_estimate:.2f}",
             f"{each.overhead * 1e3:.1f}",
         )

@@ -45,10 +45,12 @@ def test_a_server_answers_and_streams_and_says_how_long_it_worked(
         seconds, answer = process.explain(question, STEPS)
         to_tolerance = process.explain(question, STANDARD).answer
         whole, stream = process.ask("stream", question, STANDARD)
+        _, preview = process.ask("preview", question, STANDARD)
     assert [each.token for each in answer.attributions] == [5, 6, 7]
     assert (answer.points, answer.rows, answer.gradients) == (52, 53, 3 * 52)
     assert 0 < answer.engine_seconds < seconds
     assert 0 < stream.header < stream.first_estimate <= stream.end < whole
+    assert 0 < preview.header < preview.first_estimate < preview.end
     assert to_tolerance.points < answer.points
     truth = Truth(Kind.TOKENS, model)
     assert truth.error(question, answer) < 0.2

@@ -48,7 +48,7 @@ def results() -> Results:
         workloads=Measured(
             lines,
             [Match(W1, 200, True, 0.004, 0.005, 3.9)],
-            [StreamLine(W1, 0.01, 0.05, 0.1, 0.25, 0.002)],
+            [StreamLine(W1, 0.01, 0.02, 0.05, 0.1, 0.25, 0.002)],
         ),
         no_device="W10: not run",
         load=[LoadLine(STANDARD, 1.6, 0.1, 0.4)],
