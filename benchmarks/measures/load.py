@@ -90,8 +90,11 @@ def mixed_load(run: Run) -> list[LoadLine]:
 
 
 def workers_compared(run: Run) -> list[WorkersLine]:
-    """W9: one worker with all threads, and as many workers with one thread each, in turn."""
-    requests = mix()[: 2 * run.texts]
+    """W9: one worker with all threads, and as many workers with one thread each, in turn.
+
+    Half of the mix, twice.
+    """
+    requests = mix()[: max(2, run.texts)]
     shorts = [question for question in requests if question in SHORT_REQUESTS]
     places = ((1, run.threads), (run.threads, 1))
     with ExitStack() as stack:

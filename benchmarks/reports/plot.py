@@ -95,7 +95,8 @@ def _bars(axes: Axes, lines: Sequence[Line], heights: Sequence[float]) -> None:
         lefts = [codes.index(lines[place].workload.code) + number * width for place in own]
         axes.bar(lefts, [heights[place] for place in own], width, align="edge", label=_named(entrant))
     axes.set_xticks([place + 0.45 for place in range(len(codes))], codes)
-    axes.legend(fontsize="small")
+    # Above: inside it would hide bars.
+    axes.legend(fontsize="small", ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
 def _named(entrant: Entrant) -> str:

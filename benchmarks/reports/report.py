@@ -38,7 +38,7 @@ LOAD = """\
 The same requests (short and long texts, 28 labels, every token's label, zero-shot, question answering) to the
 library one after the other, each model in memory, and to one ligserve server by clients that send their next
 one when they have an answer. Half of them are short texts: their latency alone and among the others."""
-WORKERS = "The same requests at 1 % from as many clients, to servers that share out the same threads."
+WORKERS = "Half of those requests at 1 % from as many clients, to servers that share out the same threads."
 SHARE = """\
 BERT-base's shape, random weights. Operations of the rows (forward, and backward to the embeddings, counted by
 torch with attention written out) over those that products of large float32 matrices did in the same time, by
