@@ -86,6 +86,7 @@ from ligserve.client.types.enums import (
     LongInputPolicy,
     NoiseKind,
     OutputSpace,
+    Precision,
     QuadratureRule,
     StopReason,
 )
@@ -172,6 +173,7 @@ __all__ = [
     "PairwiseSequenceClassificationExplainer",
     "Patch",
     "PermissionDeniedError",
+    "Precision",
     "Prediction",
     "ProgressEvent",
     "QuadratureRule",

@@ -22,6 +22,7 @@ from ligserve.client.types.enums import (
     EmbeddingLayer,
     LongInputPolicy,
     OutputSpace,
+    Precision,
     QuadratureRule,
 )
 from ligserve.v1 import explanation_pb2 as pb
@@ -86,6 +87,8 @@ def _fill_options(message: pb.ExplainOptions, options: ExplainOptions, scope: Fi
         message.output_space = pb.OutputSpace.Value(f"OUTPUT_SPACE_{options.output_space.name}")
     if isinstance(options.embedding_layer, EmbeddingLayer):
         message.embedding_layer = pb.EmbeddingLayer.Value(f"EMBEDDING_LAYER_{options.embedding_layer.name}")
+    if isinstance(options.precision, Precision):
+        message.precision = pb.Precision.Value(f"PRECISION_{options.precision.name}")
     if options.baseline and not isinstance(options.baseline, str | ReferenceText):
         _fill_baselines(message, options.baseline, scope)
     _fill_long_input(message, options, scope)

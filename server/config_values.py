@@ -9,12 +9,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from ligserve.v1 import explanation_pb2 as pb
+
 Parser = Callable[[object], object]
 Origin = Callable[[str], str]
 
 # What a frame to a worker can carry, and more than any device does in a lifetime.
 MOST_TOKEN_PASSES = (1 << 63) - 1
 LOG_LEVELS = ("debug", "info", "warning", "error")
+# As the interface has them.
+PRECISIONS = tuple(name.removeprefix("PRECISION_").lower() for name, number in pb.Precision.items() if number)
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?|mps")
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(\d{1,5})")
@@ -35,6 +39,8 @@ class ModelSpec:
     num_labels: int = 0
     # Most token passes of one request. 0: the server's limit.
     max_token_passes: int = 0
+    # What requests may ask for, the default first. Empty: all that the device has, float32 first.
+    precisions: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "ModelSpec":
@@ -98,6 +104,7 @@ def _from_table(name: str, table: object) -> ModelSpec:
         trust_remote_code=boolean(table.get("trust_remote_code", False)),
         num_labels=integer(0, 1_000_000)(table.get("num_labels", 0)),
         max_token_passes=token_passes(table.get("max_token_passes", 0)),
+        precisions=precisions(table.get("precisions", ())),
     )
 
 
@@ -118,6 +125,15 @@ def devices(value: object) -> tuple[str, ...]:
     if not names:
         raise ValueError("no device is given")
     return tuple(names)
+
+
+def precisions(value: object) -> tuple[str, ...]:
+    """Arithmetics from "bfloat16,float32" or a list of such names."""
+    names = [name.lower() for name in _texts(value, separator=",")]
+    for name in names:
+        if name not in PRECISIONS:
+            raise ValueError(f"{name!r} is no precision; there are {', '.join(PRECISIONS)}")
+    return tuple(dict.fromkeys(names))
 
 
 def address(value: object) -> str:

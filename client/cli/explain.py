@@ -23,6 +23,7 @@ from ligserve.client.types.enums import (
     Convention,
     LongInputPolicy,
     OutputSpace,
+    Precision,
 )
 
 Text = Annotated[
@@ -63,6 +64,9 @@ Exactness = Annotated[
 Tolerated = Annotated[float | None, typer.Option("--tolerance", help="Relative error to reach.")]
 Habits = Annotated[Convention | None, typer.Option("--convention", help="Whose habits to follow.")]
 Space = Annotated[OutputSpace | None, typer.Option("--output-space", help="What is explained.")]
+Arithmetic = Annotated[
+    Precision | None, typer.Option("--precision", help="Arithmetic of the passes along the path.")
+]
 Baselines = Annotated[
     list[BaselineKind] | None, typer.Option("--baseline", help="Where paths start. May be given again.")
 ]
@@ -108,6 +112,7 @@ def explain(
     tolerance: Tolerated = None,
     n_steps: Steps = None,
     output_space: Space = None,
+    precision: Arithmetic = None,
     baseline: Baselines = None,
     long_input: LongTexts = None,
     stride: Stride = None,
@@ -163,6 +168,7 @@ def explain(
         tolerance=tolerance,
         n_steps=n_steps,
         output_space=output_space,
+        precision=precision,
         baseline=baseline or None,
         long_input=_long_input(long_input, stride, aggregate),
         retargetable=retargetable,

@@ -43,6 +43,15 @@ class Accuracy(StrEnum):
         return {Accuracy.FAST: 0.05, Accuracy.STANDARD: 0.01, Accuracy.EXACT: 0.001}[self]
 
 
+class Precision(StrEnum):
+    """The arithmetic of the passes along a path."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+    TF32 = "tf32"
+
+
 class QuadratureRule(StrEnum):
     """A quadrature rule with a fixed number of nodes."""
 

@@ -7,6 +7,7 @@ from ligserve.client.types.enums import (
     Convention,
     EmbeddingLayer,
     LongInputPolicy,
+    Precision,
     from_number,
 )
 from ligserve.client.types.plain import to_plain
@@ -107,10 +108,11 @@ class Model:
         labels: the labels, in the order of the model's outputs.
         num_logits: 1 for a model with a single logit, whatever labels it lists.
         max_tokens: most tokens of one input, special tokens included; None: no limit known.
-        dtype: arithmetic, such as "float32".
+        dtype: arithmetic of its predictions, such as "float32".
         parameters: number of parameters.
         explainers: what can be asked of it.
         workers: the workers that hold it now.
+        precisions: arithmetic that paths can be computed in, the model's own first.
     """
 
     name: str
@@ -124,6 +126,7 @@ class Model:
     parameters: int
     explainers: tuple[ExplainerSupport, ...]
     workers: tuple[str, ...]
+    precisions: tuple[Precision, ...]
 
     @classmethod
     def from_proto(cls, message: model_pb.Model) -> "Model":
@@ -140,6 +143,10 @@ class Model:
             parameters=message.parameters,
             explainers=tuple(map(ExplainerSupport.from_proto, message.explainers)),
             workers=tuple(message.workers),
+            precisions=tuple(
+                from_number(pb.Precision.items(), "PRECISION_", number, Precision.FLOAT32)
+                for number in message.precisions
+            ),
         )
 
     def to_dict(self) -> dict[str, object]:

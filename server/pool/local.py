@@ -14,6 +14,7 @@ from ligserve.server.framing import FramingError, pack_frame, read_frame
 from ligserve.server.pool.handle import WorkerStartError
 from ligserve.server.pool.local_worker import LocalWorker
 from ligserve.server.pool.process import WorkerProcess
+from ligserve.v1 import explanation_pb2 as pb
 
 # -P: the folder that the server was started in is no place to import from.
 WORKER_COMMAND = (sys.executable, "-P", "-m", "ligserve.server.workers")
@@ -77,6 +78,7 @@ class LocalBackend:
                 trust_remote_code=model.trust_remote_code,
                 num_labels=model.num_labels,
                 max_token_passes=model.max_token_passes or config.max_token_passes,
+                precisions=[pb.Precision.Value(f"PRECISION_{name.upper()}") for name in model.precisions],
             )
         return start
 

@@ -17,6 +17,7 @@ def check_options(found: Violations, options: pb.ExplainOptions) -> None:
     found.known_enum("options.convention", options.convention, pb.Convention)
     found.known_enum("options.output_space", options.output_space, pb.OutputSpace)
     found.known_enum("options.embedding_layer", options.embedding_layer, pb.EmbeddingLayer)
+    found.known_enum("options.precision", options.precision, pb.Precision)
     if len(options.baselines) > MAX_BASELINES:
         count = len(options.baselines)
         found.add("options.baselines", f"holds {count} baselines, but may hold at most {MAX_BASELINES}")

@@ -40,7 +40,8 @@ class Accounts:
             for path in plan.paths:
                 path.spec.check()
         known = forecast(plan, keeps_points=self._engine.keeps_points)
-        correction = self._learnt.correction(plan.model.name, known.kind, known.tolerance)
+        workload = plan.paths[0].spec.workload
+        correction = self._learnt.correction(workload, known.kind, known.tolerance)
         expected = known.expected(correction.ratio, self._engine.token_budget)
         return pb.EstimateCostResponse(
             windows=known.windows,
@@ -70,7 +71,7 @@ class Accounts:
         if known.tolerance is None or not known.paths_known or cut or not took:
             return
         ratio = took / self._judged(known).points
-        self._learnt.learn(plan.model.name, known.kind, known.tolerance, ratio)
+        self._learnt.learn(plan.paths[0].spec.workload, known.kind, known.tolerance, ratio)
 
     def _judged(self, known: Forecast) -> PathCost:
         return known.expected(AS_DOCUMENTED, self._engine.token_budget)
@@ -84,7 +85,7 @@ class Accounts:
             gradients=cost.gradients,
             token_passes=cost.token_passes,
         )
-        seconds = self._engine.speed(plan.model.name).seconds(cost.batches, cost.token_passes)
+        seconds = self._engine.speed(plan.paths[0].spec).seconds(cost.batches, cost.token_passes)
         if seconds is not None:
             compute_time = Duration()
             compute_time.FromNanoseconds(round((planning_s + seconds) * 1e9))

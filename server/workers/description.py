@@ -26,6 +26,7 @@ def describe(model: LoadedModel) -> model_service_pb2.Model:
         dtype=str(network.dtype).removeprefix("torch."),
         parameters=network.num_parameters(),
         explainers=[_support(name, model) for name in PLANNERS if not head_refusal(model, name)],
+        precisions=model.precisions,
     )
 
 

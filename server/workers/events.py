@@ -13,18 +13,15 @@ from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import Explained, Plan
 from ligserve.server.workers.identity import WorkerIdentity
+from ligserve.server.workers.models.precision import precision_name
 from ligserve.server.workers.part import Part
 from ligserve.server.workers.quadrature import NodeValue, PathEstimate, whole_estimate
-from ligserve.v1 import explanation_pb2
+from ligserve.server.workers.summary_warnings import summary_warnings
 from ligserve.v1 import explanation_service_pb2 as pb
 
 MAX_TOKENS_PER_MESSAGE = 256
 # An image has a hundred thousand and more; 128 KiB a message.
 MAX_PIXELS_PER_MESSAGE = 16384
-# A baseline that the model already judges as the explained class leaves little to explain.
-NEUTRAL_PROBABILITY = 0.8
-# Every token may be a target; so many warnings of them say enough.
-MOST_BASELINE_WARNINGS = 4
 
 
 def header(request_id: str, plan: Plan, parts: Sequence[Part]) -> pb.Header:
@@ -116,16 +113,17 @@ def summary_of(
     seconds: float,
 ) -> pb.Summary:
     """The summary of targets whose own summaries are known."""
+    precision = plan.paths[0].spec.precision
     return pb.Summary(
         targets=targets,
         cost=_cost(costs, seconds),
         worker=pb.WorkerInfo(
             id=worker.worker_id,
             device=worker.device,
-            dtype=str(plan.model.network.dtype).removeprefix("torch."),
+            dtype=precision_name(precision),
         ),
         versions=_versions(),
-        warnings=_baseline_warnings(explained, targets),
+        warnings=summary_warnings(explained, targets, precision),
     )
 
 
@@ -179,27 +177,6 @@ def stop_reasons(path: Path) -> list["pb.StopReason.ValueType"]:
     """Why the work on each target of a finished path ended."""
     went_on = pb.STOP_REASON_UNSPECIFIED
     return [pb.STOP_REASON_DEADLINE if reason == went_on else reason for reason in path.rule.stop_reasons()]
-
-
-def _baseline_warnings(
-    explained: Sequence[Explained], targets: Sequence[pb.TargetSummary]
-) -> list[pb.Warning]:
-    """One for each target whose baseline is already judged as the class that is explained, of many a few."""
-    warnings: list[pb.Warning] = []
-    for each, reached in zip(explained, targets, strict=True):
-        space, versus = each.target.output_space, each.target.HasField("versus_index")
-        probability = space == explanation_pb2.OUTPUT_SPACE_PROBABILITY and not versus
-        if probability and reached.f_baseline > NEUTRAL_PROBABILITY:
-            message = (
-                f"the baseline alone has probability {reached.f_baseline:.2f} for {each.about}; "
-                "scores explain only the rest, another baseline may say more"
-            )
-            warnings.append(pb.Warning(code="BASELINE_NOT_NEUTRAL", message=message))
-    shown, more = warnings[:MOST_BASELINE_WARNINGS], len(warnings) - MOST_BASELINE_WARNINGS
-    if more > 0:
-        message = f"so it is for {more} more of the {len(targets)} targets"
-        shown.append(pb.Warning(code="BASELINE_NOT_NEUTRAL", message=message))
-    return shown
 
 
 @cache

@@ -11,6 +11,7 @@ from ligserve.server.workers.explainers import PathPlan, Plan
 from ligserve.server.workers.explainers.plan import DocumentPlan, NoisyCopies
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.quadrature import FixedRule, PointsForecast
+from ligserve.v1 import explanation_pb2 as pb
 
 # An adaptive path is integrated in about so many rounds, each a batch at least (docs/quadrature.md).
 ROUNDS = 2
@@ -95,20 +96,26 @@ def forecast(plan: Plan, *, keeps_points: bool) -> Forecast:
         return _of_document(plan, plan.document)
     if plan.copies is not None:
         return _of_copies(plan, plan.paths[0], plan.copies)
-    lengths = [path.spec.tokens for path in plan.paths]
     return Forecast(
         windows=len(plan.paths),
         targets=sum(path.most_targets for path in plan.paths if path.tells_targets),
         may_explain_less=plan.may_explain_less,
-        forward=PathCost(rows=len(lengths), tokens=sum(lengths)),
+        forward=_forward(plan.paths),
         integrals=[_integrals(path, keeps_points) for path in plan.paths if path.most_targets],
         kind="paths" if isinstance(plan.model, TextModel) else "images",
     )
 
 
+def _forward(paths: Sequence[PathPlan]) -> PathCost:
+    """The prediction; and both ends once more where the points are of another arithmetic."""
+    rows = [1 if path.spec.precision == pb.PRECISION_FLOAT32 else 3 for path in paths]
+    tokens = sum(count * path.spec.tokens for count, path in zip(rows, paths, strict=True))
+    return PathCost(rows=sum(rows), tokens=tokens)
+
+
 def _integrals(path: PathPlan, keeps_points: bool) -> Integrals:
     backward = len(path.outputs) or path.most_targets
-    if path.basis and keeps_points:
+    if path.basis and keeps_points and path.spec.identity is not None:
         backward = len(path.basis)
     each = _each(1, path.spec.tokens, backward)
     return Integrals(path.rule.forecast(path.most_targets), each, each)
@@ -137,6 +144,7 @@ def _of_document(plan: Plan, document: DocumentPlan) -> Forecast:
     lengths = counts + _beside(plan, document)
     # Where the path ends in other inputs than the prediction's, they are a pass of their own.
     ends = 1 if first.spec.prediction_row is first.spec.row else 2
+    ends += 0 if first.spec.precision == pb.PRECISION_FLOAT32 else 2
     everywhere, winners = _rows(lengths.tolist()), _rows(_longest(document, lengths))
     usual = _rows([round(lengths.mean())] * document.winners)
     if document.ends_of is None:

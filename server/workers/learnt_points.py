@@ -3,6 +3,7 @@
 import math
 import threading
 from collections import defaultdict, deque
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 # So many requests count.
@@ -21,21 +22,25 @@ class Correction:
 
 
 class LearntPoints:
-    """Ratios of recent requests, by model, kind of paths, and tolerance to half an order of magnitude."""
+    """Ratios of recent requests, by workload, kind of paths, and tolerance to half an order of magnitude."""
 
     def __init__(self) -> None:
-        self._ratios: dict[tuple[str, str, int], deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+        self._ratios: dict[tuple[Hashable, str, int], deque[float]] = defaultdict(
+            lambda: deque(maxlen=REMEMBERED)
+        )
         self._lock = threading.Lock()
 
-    def learn(self, model: str, kind: str, tolerance: float, ratio: float) -> None:
+    def learn(self, workload: Hashable, kind: str, tolerance: float, ratio: float) -> None:
         """Take in a request that took `ratio` times the documented points."""
         with self._lock:
-            self._ratios[model, kind, _size(tolerance)].append(ratio)
+            self._ratios[workload, kind, _size(tolerance)].append(ratio)
 
-    def correction(self, model: str, kind: str, tolerance: float | None) -> Correction:
+    def correction(self, workload: Hashable, kind: str, tolerance: float | None) -> Correction:
         """What to expect of the next such request; none where the number of points is fixed."""
         with self._lock:
-            ratios = () if tolerance is None else tuple(self._ratios.get((model, kind, _size(tolerance)), ()))
+            ratios = (
+                () if tolerance is None else tuple(self._ratios.get((workload, kind, _size(tolerance)), ()))
+            )
         return Correction((PRIOR_REQUESTS + sum(ratios)) / (PRIOR_REQUESTS + len(ratios)), len(ratios))
 
 

@@ -25,8 +25,10 @@ from ligserve.server.workers.job import Job
 from ligserve.server.workers.job_channel import JobChannel, ended
 from ligserve.server.workers.models.loaded import LoadedModel, Refusals
 from ligserve.server.workers.models.loading import ModelLoadError, load_model
+from ligserve.server.workers.models.precision import precision_name
 from ligserve.server.workers.noisy_job import NoisyJob
 from ligserve.server.workers.pipe import Pipe
+from ligserve.server.workers.precision_probe import with_precisions
 from ligserve.server.workers.probe import probed
 from ligserve.v1 import explanation_pb2
 from ligserve.v1.explanation_service_pb2 import EstimateCostResponse, ExplainRequest
@@ -72,17 +74,20 @@ def _leave_signals_to_the_front() -> None:
 
 def _load_models(start: StartWorker) -> dict[str, LoadedModel]:
     torch.set_num_threads(max(1, start.threads))
+    # Else GPUs would round convolutions to TF32, unasked.
+    torch.backends.cudnn.allow_tf32 = False
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     models = {}
     for source in start.models:
-        models[source.name] = model = probed(load_model(source, start.device))
+        models[source.name] = model = with_precisions(probed(load_model(source, start.device)))
         _log.info(
             "model_loaded",
             worker=start.worker_id,
             model=model.name,
             revision=model.revision,
             pads_safely=model.pads_safely,
+            precisions=list(map(precision_name, model.precisions)),
             refusals=_named(model.refusals) or None,
         )
     return models

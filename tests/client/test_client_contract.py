@@ -94,6 +94,7 @@ PUBLIC_NAMES = [
     "Patch",
     "PermissionDeniedError",
     "Prediction",
+    "Precision",
     "ProgressEvent",
     "QuadratureRule",
     "QuestionAnswering",

@@ -15,6 +15,7 @@ from ligserve.client import (
     MultiLabelClassification,
     NoiseTunnel,
     PairwiseSequenceClassification,
+    Precision,
     QuestionAnswering,
     ReferenceText,
     SequenceClassification,
@@ -24,6 +25,7 @@ from ligserve.client import (
     ZeroShotClassification,
 )
 from ligserve.client.requests import explain_request
+from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
 
 PLAIN = ExplainOptions()
@@ -190,3 +192,9 @@ def test_accuracy_is_sent_as_given() -> None:
     assert windows.window.stride == 4
     refused = explain_request("m", task, ExplainOptions(long_input="refuse")).options.long_input
     assert refused.WhichOneof("policy") == "refuse"
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+def test_every_precision_has_a_number_on_the_wire(precision: Precision) -> None:
+    request = explain_request("m", SequenceClassification("a"), ExplainOptions(precision=precision.value))
+    assert pb.Precision.Name(request.options.precision) == f"PRECISION_{precision.name}"

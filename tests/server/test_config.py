@@ -28,10 +28,14 @@ def test_models_of_a_file_may_do_what_those_of_flags_may_not(tmp_path: Path) -> 
     toml = tmp_path / "ligserve.toml"
     toml.write_text(
         f'[models]\na = "hub/a@v1"\n[models.b]\nsource = "{tmp_path}"\nallow_pickle = true\nnum_labels = 3\n'
+        'precisions = ["bfloat16", "float32"]\n'
     )
     first, second = config(None, toml).models
     assert first == ModelSpec(name="a", source="hub/a", revision="v1")
-    assert second == ModelSpec(name="b", source=str(tmp_path), allow_pickle=True, num_labels=3)
+    own = ("bfloat16", "float32")
+    assert second == ModelSpec(
+        name="b", source=str(tmp_path), allow_pickle=True, num_labels=3, precisions=own
+    )
 
 
 def test_models_of_the_environment() -> None:
@@ -71,6 +75,11 @@ def test_devices_are_shared_out() -> None:
         ("models", ["m=a", "m=b"], "two models are called 'm'"),
         ("models", {"m": {}}, "model 'm' needs a source"),
         ("models", {"m": {"source": "a", "colour": 1}}, "no setting 'colour'"),
+        (
+            "models",
+            {"m": {"source": "a", "precisions": "float8"}},
+            "'float8' is no precision; there are float32",
+        ),
         ("models", 3, "not a list of texts"),
         ("workers", "many", "--workers: 'many' is not a whole number from 1 to 1024"),
         ("workers", 0, "is not a whole number"),

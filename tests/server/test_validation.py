@@ -98,6 +98,7 @@ def test_texts_that_are_not(text: str) -> None:
         (options(convention=9), ["options.convention"]),
         (options(output_space=9), ["options.output_space"]),
         (options(embedding_layer=-1), ["options.embedding_layer"]),
+        (options(precision=9), ["options.precision"]),
         (options(baselines=[{}] * 17), ["options.baselines"]),
         (options(fixed_steps={"n_steps": 0}), ["options.fixed_steps.n_steps"]),
         (options(fixed_steps={"n_steps": 10_000_000}), ["options.fixed_steps.n_steps"]),

@@ -139,6 +139,49 @@ QUADRATURE_RULE_MIDPOINT: QuadratureRule.ValueType  # 2
 """Midpoint rule."""
 Global___QuadratureRule: _TypeAlias = QuadratureRule  # noqa: Y015
 
+class _Precision:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PrecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Precision.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRECISION_UNSPECIFIED: _Precision.ValueType  # 0
+    """Default: the model's own, which is float32 unless the server's operator chose another. LIBRARY:
+    float32.
+    """
+    PRECISION_FLOAT32: _Precision.ValueType  # 1
+    """24 bits, whatever the device."""
+    PRECISION_BFLOAT16: _Precision.ValueType  # 2
+    """Matrix products of 8 bits, on a CPU with AVX-512 BF16 or AMX, or on a GPU. Its rounding leaves errors
+    of 1 to 2 % in the scores: a choice for a tolerance of 0.05.
+    """
+    PRECISION_FLOAT16: _Precision.ValueType  # 3
+    """Matrix products of 11 bits, on a GPU. Values above 65504 are none it can hold."""
+    PRECISION_TF32: _Precision.ValueType  # 4
+    """Matrix products of 11 bits with the range of float32, on a GPU of compute capability 8 or above."""
+
+class Precision(_Precision, metaclass=_PrecisionEnumTypeWrapper):
+    """The arithmetic of the forward and backward passes along a path. The prediction, and the output at both
+    ends of the path, are float32 in any case, so that answers are about the model as it is deployed; sums
+    are float64.
+    """
+
+PRECISION_UNSPECIFIED: Precision.ValueType  # 0
+"""Default: the model's own, which is float32 unless the server's operator chose another. LIBRARY:
+float32.
+"""
+PRECISION_FLOAT32: Precision.ValueType  # 1
+"""24 bits, whatever the device."""
+PRECISION_BFLOAT16: Precision.ValueType  # 2
+"""Matrix products of 8 bits, on a CPU with AVX-512 BF16 or AMX, or on a GPU. Its rounding leaves errors
+of 1 to 2 % in the scores: a choice for a tolerance of 0.05.
+"""
+PRECISION_FLOAT16: Precision.ValueType  # 3
+"""Matrix products of 11 bits, on a GPU. Values above 65504 are none it can hold."""
+PRECISION_TF32: Precision.ValueType  # 4
+"""Matrix products of 11 bits with the range of float32, on a GPU of compute capability 8 or above."""
+Global___Precision: _TypeAlias = Precision  # noqa: Y015
+
 @_typing.final
 class ClassReference(_message.Message):
     """One class of a model, by position or by name."""
@@ -972,6 +1015,7 @@ class ExplainOptions(_message.Message):
     EMBEDDING_LAYER_FIELD_NUMBER: _builtins.int
     LONG_INPUT_FIELD_NUMBER: _builtins.int
     RETARGETABLE_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
     convention: Global___Convention.ValueType
     """Whose habits the answer follows. Default: FAITHFUL."""
     output_space: Global___OutputSpace.ValueType
@@ -988,7 +1032,13 @@ class ExplainOptions(_message.Message):
     class, contrast or output space needs no new ones. Every point costs one backward pass for each class. For
     models of 2 to 8 logits that classify a text or a pair; INVALID_ARGUMENT for others. Without it only what the
     targets of this request tell is kept: of two classes one tells the other, and a probability its log-odds.
-    No effect on the windows of a long text and where the server keeps no points. Default: false.
+    No effect on the windows of a long text, in other precisions than float32 and where the server keeps no points.
+    Default: false.
+    """
+    precision: Global___Precision.ValueType
+    """The arithmetic of the path's points; one that GetModel lists. A tolerance below what its rounding
+    leaves is answered with STOP_REASON_NOISE_FLOOR, the errors that remain in error_bound and the
+    score errors, and the warning ROUNDING_FLOOR. Default: the model's own.
     """
     @_builtins.property
     def fixed_steps(self) -> Global___FixedSteps:
@@ -1019,10 +1069,11 @@ class ExplainOptions(_message.Message):
         embedding_layer: Global___EmbeddingLayer.ValueType = ...,
         long_input: Global___LongInput | None = ...,
         retargetable: _builtins.bool = ...,
+        precision: Global___Precision.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "fixed_steps", b"fixed_steps", "long_input", b"long_input", "tolerance", b"tolerance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "baselines", b"baselines", "convention", b"convention", "embedding_layer", b"embedding_layer", "fixed_steps", b"fixed_steps", "long_input", b"long_input", "output_space", b"output_space", "retargetable", b"retargetable", "tolerance", b"tolerance"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "baselines", b"baselines", "convention", b"convention", "embedding_layer", b"embedding_layer", "fixed_steps", b"fixed_steps", "long_input", b"long_input", "output_space", b"output_space", "precision", b"precision", "retargetable", b"retargetable", "tolerance", b"tolerance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_accuracy: _TypeAlias = _typing.Literal["fixed_steps", "tolerance"]  # noqa: Y015
     _WhichOneofArgType_accuracy: _TypeAlias = _typing.Literal["accuracy", b"accuracy"]  # noqa: Y015

@@ -1349,7 +1349,7 @@ class WorkerInfo(_message.Message):
     device: _builtins.str
     """Its device, such as "cpu" or "cuda:0"."""
     dtype: _builtins.str
-    """Arithmetic of the model, such as "float32"."""
+    """Arithmetic of the paths' points, such as "float32"."""
     def __init__(
         self,
         *,

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from ligserve.v1 import explanation_pb2 as ligserve_dot_v1_dot_explanation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fligserve/v1/model_service.proto\x12\x0bligserve.v1\x1a\x1dligserve/v1/explanation.proto\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"Q\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.ligserve.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"5\n\x10GetModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.ligserve.v1.Model\"\xf0\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x03 \x01(\t\x12\x12\n\nmodel_type\x18\x04 \x01(\t\x12\x0e\n\x06labels\x18\x05 \x03(\t\x12\x12\n\nnum_logits\x18\x06 \x01(\r\x12\x12\n\nmax_tokens\x18\x07 \x01(\r\x12\r\n\x05\x64type\x18\x08 \x01(\t\x12\x12\n\nparameters\x18\t \x01(\x04\x12\x31\n\nexplainers\x18\n \x03(\x0b\x32\x1d.ligserve.v1.ExplainerSupport\x12\x0f\n\x07workers\x18\x0b \x03(\t\"\xe3\x01\n\x10\x45xplainerSupport\x12\x11\n\texplainer\x18\x01 \x01(\t\x12,\n\x0b\x63onventions\x18\x02 \x03(\x0e\x32\x17.ligserve.v1.Convention\x12\x35\n\x10\x65mbedding_layers\x18\x03 \x03(\x0e\x32\x1b.ligserve.v1.EmbeddingLayer\x12\x11\n\tbaselines\x18\x04 \x03(\t\x12\x10\n\x08refusals\x18\x05 \x03(\t\x12\x32\n\x0blong_inputs\x18\x06 \x03(\x0b\x32\x1d.ligserve.v1.LongInputSupport\"\xa6\x01\n\x10LongInputSupport\x12+\n\nconvention\x18\x01 \x01(\x0e\x32\x17.ligserve.v1.Convention\x12\x10\n\x08policies\x18\x02 \x03(\t\x12\x16\n\x0e\x64\x65\x66\x61ult_policy\x18\x03 \x01(\t\x12;\n\naggregates\x18\x04 \x03(\x0e\x32\'.ligserve.v1.LongInput.Window.Aggregate2\xa6\x01\n\x0cModelService\x12M\n\nListModels\x12\x1e.ligserve.v1.ListModelsRequest\x1a\x1f.ligserve.v1.ListModelsResponse\x12G\n\x08GetModel\x12\x1c.ligserve.v1.GetModelRequest\x1a\x1d.ligserve.v1.GetModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fligserve/v1/model_service.proto\x12\x0bligserve.v1\x1a\x1dligserve/v1/explanation.proto\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"Q\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.ligserve.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"5\n\x10GetModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.ligserve.v1.Model\"\x9c\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x03 \x01(\t\x12\x12\n\nmodel_type\x18\x04 \x01(\t\x12\x0e\n\x06labels\x18\x05 \x03(\t\x12\x12\n\nnum_logits\x18\x06 \x01(\r\x12\x12\n\nmax_tokens\x18\x07 \x01(\r\x12\r\n\x05\x64type\x18\x08 \x01(\t\x12\x12\n\nparameters\x18\t \x01(\x04\x12\x31\n\nexplainers\x18\n \x03(\x0b\x32\x1d.ligserve.v1.ExplainerSupport\x12\x0f\n\x07workers\x18\x0b \x03(\t\x12*\n\nprecisions\x18\x0c \x03(\x0e\x32\x16.ligserve.v1.Precision\"\xe3\x01\n\x10\x45xplainerSupport\x12\x11\n\texplainer\x18\x01 \x01(\t\x12,\n\x0b\x63onventions\x18\x02 \x03(\x0e\x32\x17.ligserve.v1.Convention\x12\x35\n\x10\x65mbedding_layers\x18\x03 \x03(\x0e\x32\x1b.ligserve.v1.EmbeddingLayer\x12\x11\n\tbaselines\x18\x04 \x03(\t\x12\x10\n\x08refusals\x18\x05 \x03(\t\x12\x32\n\x0blong_inputs\x18\x06 \x03(\x0b\x32\x1d.ligserve.v1.LongInputSupport\"\xa6\x01\n\x10LongInputSupport\x12+\n\nconvention\x18\x01 \x01(\x0e\x32\x17.ligserve.v1.Convention\x12\x10\n\x08policies\x18\x02 \x03(\t\x12\x16\n\x0e\x64\x65\x66\x61ult_policy\x18\x03 \x01(\t\x12;\n\naggregates\x18\x04 \x03(\x0e\x32\'.ligserve.v1.LongInput.Window.Aggregate2\xa6\x01\n\x0cModelService\x12M\n\nListModels\x12\x1e.ligserve.v1.ListModelsRequest\x1a\x1f.ligserve.v1.ListModelsResponse\x12G\n\x08GetModel\x12\x1c.ligserve.v1.GetModelRequest\x1a\x1d.ligserve.v1.GetModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,11 +41,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETMODELRESPONSE']._serialized_start=255
   _globals['_GETMODELRESPONSE']._serialized_end=308
   _globals['_MODEL']._serialized_start=311
-  _globals['_MODEL']._serialized_end=551
-  _globals['_EXPLAINERSUPPORT']._serialized_start=554
-  _globals['_EXPLAINERSUPPORT']._serialized_end=781
-  _globals['_LONGINPUTSUPPORT']._serialized_start=784
-  _globals['_LONGINPUTSUPPORT']._serialized_end=950
-  _globals['_MODELSERVICE']._serialized_start=953
-  _globals['_MODELSERVICE']._serialized_end=1119
+  _globals['_MODEL']._serialized_end=595
+  _globals['_EXPLAINERSUPPORT']._serialized_start=598
+  _globals['_EXPLAINERSUPPORT']._serialized_end=825
+  _globals['_LONGINPUTSUPPORT']._serialized_start=828
+  _globals['_LONGINPUTSUPPORT']._serialized_end=994
+  _globals['_MODELSERVICE']._serialized_start=997
+  _globals['_MODELSERVICE']._serialized_end=1163
 # @@protoc_insertion_point(module_scope)

@@ -136,6 +136,7 @@ class Model(_message.Message):
     PARAMETERS_FIELD_NUMBER: _builtins.int
     EXPLAINERS_FIELD_NUMBER: _builtins.int
     WORKERS_FIELD_NUMBER: _builtins.int
+    PRECISIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name that requests use."""
     revision: _builtins.str
@@ -151,7 +152,7 @@ class Model(_message.Message):
     max_tokens: _builtins.int
     """Most tokens of one input, special tokens included. 0: no limit known."""
     dtype: _builtins.str
-    """Arithmetic of the model, such as "float32"."""
+    """Arithmetic of its predictions, such as "float32"."""
     parameters: _builtins.int
     """Number of parameters."""
     @_builtins.property
@@ -165,6 +166,10 @@ class Model(_message.Message):
     @_builtins.property
     def workers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Identifiers of the workers that hold it now."""
+
+    @_builtins.property
+    def precisions(self) -> _containers.RepeatedScalarFieldContainer[_explanation_pb2.Precision.ValueType]:
+        """Arithmetic that paths can be computed in, the model's own first."""
 
     def __init__(
         self,
@@ -180,10 +185,11 @@ class Model(_message.Message):
         parameters: _builtins.int = ...,
         explainers: _abc.Iterable[Global___ExplainerSupport] | None = ...,
         workers: _abc.Iterable[_builtins.str] | None = ...,
+        precisions: _abc.Iterable[_explanation_pb2.Precision.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "dtype", b"dtype", "explainers", b"explainers", "labels", b"labels", "max_tokens", b"max_tokens", "model_type", b"model_type", "name", b"name", "num_logits", b"num_logits", "parameters", b"parameters", "revision", b"revision", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "dtype", b"dtype", "explainers", b"explainers", "labels", b"labels", "max_tokens", b"max_tokens", "model_type", b"model_type", "name", b"name", "num_logits", b"num_logits", "parameters", b"parameters", "precisions", b"precisions", "revision", b"revision", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

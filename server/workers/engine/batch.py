@@ -2,14 +2,15 @@
 
 from collections.abc import Generator, Iterator, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ligserve.server.errors import FailedPreconditionError
+from ligserve.server.workers.engine.gradient import gradient_of
+from ligserve.server.workers.engine.node_values import node_values
 from ligserve.server.workers.engine.path import Path, PointValue
 from ligserve.server.workers.engine.scheduler import OUTPUTS_PER_TURN, Slice
-from ligserve.server.workers.quadrature import NodeValue
+from ligserve.server.workers.models.loaded import RowInputs
+from ligserve.server.workers.models.precision import tensor_cores
 
 # For each slice its points' values.
 Values = list[list[PointValue]]
@@ -50,9 +51,10 @@ class Batch:
         return None
 
     def _run(self) -> Generator[None, None, Values]:
+        spec, inputs = self._spec, self._inputs()
         moved = [tensor.requires_grad_() for tensor in self._moved()]
-        with torch.enable_grad():
-            logits = self._spec.run(self._inputs(), moved)
+        with torch.enable_grad(), tensor_cores(spec.precision):
+            logits = spec.run(inputs, moved, spec.precision)
             values = [_target_values(piece, logits[rows]) for piece, rows in self._rows()]
         sums: list[list[Tensor]] = [[] for _ in self.slices]
         most = max(map(len, values))
@@ -60,16 +62,29 @@ class Batch:
         for number in range(most):
             if number and number % OUTPUTS_PER_TURN == 0:
                 yield
-            gradient = _gradient(values, moved, number, last=number + 1 == most)
+            with tensor_cores(spec.precision):
+                total = torch.stack([each[number].sum() for each in values if number < len(each)]).sum()
+                gradient = gradient_of(total, logits, moved, spec.precision, last=number + 1 == most)
             for (piece, rows), value, kept in zip(self._rows(), values, sums, strict=True):
                 if number < len(value):
                     # At once to one number per token: gradients of many targets would fill the memory.
                     products = _products(piece.path, [part[rows] for part in gradient])
                     kept.append(piece.path.spec.scores(products))
         return [
-            _node_values(piece, logits[rows].detach(), value, each)
-            for (piece, rows), value, each in zip(self._rows(), values, sums, strict=True)
+            node_values(piece, logits[rows].detach(), value, each, deployed)
+            for (piece, rows), value, each, deployed in zip(
+                self._rows(), values, sums, self._deployed(inputs, moved), strict=True
+            )
         ]
+
+    def _deployed(self, inputs: Sequence[RowInputs], moved: Sequence[Tensor]) -> Sequence[Tensor]:
+        """For each slice the logits of its `ends` by the deployed model."""
+        ends = [rows.start + end for piece, rows in self._rows() for end in piece.ends]
+        if not ends:
+            return [torch.empty(0, 0)] * len(self.slices)
+        with torch.no_grad():
+            logits = self._spec.run([inputs[row] for row in ends], [part.detach()[ends] for part in moved])
+        return torch.split(logits, [len(piece.ends) for piece in self.slices])
 
     def _rows(self) -> Iterator[tuple[Slice, slice]]:
         start = 0
@@ -77,8 +92,8 @@ class Batch:
             yield piece, slice(start, start + len(piece.alphas))
             start += len(piece.alphas)
 
-    def _inputs(self) -> list[dict[str, Tensor]]:
-        return [dict(piece.path.spec.row) for piece in self.slices for _ in piece.alphas]
+    def _inputs(self) -> list[RowInputs]:
+        return [piece.path.spec.row for piece in self.slices for _ in piece.alphas]
 
     def _moved(self) -> list[Tensor]:
         """Each moved tensor, (B, T, d): every row's place on its path; exact at both ends."""
@@ -90,40 +105,6 @@ def stacked(tensors: Sequence[Tensor]) -> Tensor:
     """(B, T, d) from parts of fewer rows, short ones padded on the right."""
     longest = max(tensor.shape[1] for tensor in tensors)
     return torch.cat([nn.functional.pad(each, (0, 0, 0, longest - each.shape[1])) for each in tensors])
-
-
-def _node_values(
-    piece: Slice, logits: Tensor, values: Sequence[Tensor], sums: list[Tensor]
-) -> list[PointValue]:
-    """The values of the slice's points.
-
-    Args:
-        piece: the slice.
-        logits: of its rows.
-        values: of each distinct output that is evaluated, (rows,).
-        sums: the token sums of each of them, (rows, T).
-    """
-    spec, evaluated = piece.path.spec, piece.path.evaluated
-    distinct = list(dict.fromkeys(evaluated))
-    places = {output: place for place, output in enumerate(distinct)}
-    asked = [places[output] for output in evaluated]
-    own = spec.own(logits)
-    columns = (
-        torch.stack([value.detach() for value in values], dim=1)[:, asked],
-        torch.stack(sums, dim=1)[:, asked],
-        torch.stack([output.noise(own) for output in distinct], dim=1)[:, asked],
-        torch.stack([output.log_odds(own) for output in distinct], dim=1)[:, asked],
-    )
-    f, token_sums, noise, log_odds = (column.cpu().numpy() for column in columns)
-    if not (np.isfinite(f).all() and np.isfinite(token_sums).all()):
-        raise FailedPreconditionError(
-            f"model '{spec.model.name}' puts out values or gradients that are not finite",
-            reason="NOT_FINITE",
-        )
-    return [
-        PointValue(alpha, NodeValue(f[row], token_sums[row].copy(), noise[row], log_odds[row]), own[row])
-        for row, alpha in enumerate(piece.alphas)
-    ]
 
 
 def _products(path: Path, gradient: Sequence[Tensor]) -> list[Tensor]:
@@ -146,11 +127,3 @@ def _target_values(piece: Slice, logits: Tensor) -> list[Tensor]:
     """Of every distinct output f, (rows,): apart, so that no gradient of one passes through the others."""
     own = piece.path.spec.own(logits)
     return [output(own) for output in dict.fromkeys(piece.path.evaluated)]
-
-
-def _gradient(
-    values: Sequence[Sequence[Tensor]], moved: Sequence[Tensor], number: int, *, last: bool
-) -> Sequence[Tensor]:
-    """The gradient of one target number of every row, (B, T, d) for each moved tensor: one backward pass."""
-    total = torch.stack([value[number].sum() for value in values if number < len(value)]).sum()
-    return torch.autograd.grad(total, moved, retain_graph=not last)

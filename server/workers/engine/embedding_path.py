@@ -11,6 +11,8 @@ from ligserve.server.errors import FailedPreconditionError
 from ligserve.server.workers.engine.spec import Ends, PathSpec
 from ligserve.server.workers.models.layers import EmbeddingLayer, layer_outputs, replaced_outputs
 from ligserve.server.workers.models.loaded import RowInputs, TextModel
+from ligserve.server.workers.models.precision import Precision
+from ligserve.v1 import explanation_pb2 as pb
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class EmbeddingPathSpec(PathSpec):
         baseline_row: inputs whose layer output is the start of the path.
         prediction_row: inputs of the prediction; a plain forward pass, so that it is the deployed one.
         zeroed: (T,) bool, tokens whose start is the zero vector; None for none.
+        precision: the arithmetic of its points.
     """
 
     model: TextModel
@@ -32,6 +35,7 @@ class EmbeddingPathSpec(PathSpec):
     baseline_row: RowInputs
     prediction_row: RowInputs
     zeroed: Tensor | None = None
+    precision: Precision = pb.PRECISION_FLOAT32
 
     @property
     def length(self) -> int:
@@ -46,7 +50,7 @@ class EmbeddingPathSpec(PathSpec):
     @property
     def identity(self) -> bytes | None:
         """A digest of all that a path over a classifier's input depends on; no input can be read from it."""
-        if self.model.head.per_token:
+        if self.model.head.per_token or self.precision != pb.PRECISION_FLOAT32:
             return None
         digest = hashlib.blake2b(repr([id(module) for module in self.layer.modules]).encode(), digest_size=32)
         for row in (self.row, self.baseline_row, {} if self.zeroed is None else {"zeroed": self.zeroed}):
@@ -58,9 +62,9 @@ class EmbeddingPathSpec(PathSpec):
 
     @property
     def batch_key(self) -> Hashable:
-        """Rows of one model and layer; of one length where padding changes the model's output."""
+        """Rows of one model, layer and arithmetic; of one length where padding changes the model's output."""
         length = None if self.model.pads_safely else self.length
-        return (self.model.name, self.layer, tuple(sorted(self.row)), length)
+        return (self.model.name, self.layer, tuple(sorted(self.row)), length, self.precision)
 
     def check(self) -> None:
         """Refuse a token that the model has no embedding for.
@@ -84,10 +88,15 @@ class EmbeddingPathSpec(PathSpec):
         pairs = zip(starts, ends, self.layer.shifts, strict=True)
         return [(self._start(start, shift), end) for start, end, shift in pairs]
 
-    def run(self, rows: Sequence[RowInputs], moved: Sequence[Tensor]) -> Tensor:
+    def run(
+        self,
+        rows: Sequence[RowInputs],
+        moved: Sequence[Tensor],
+        precision: Precision = pb.PRECISION_FLOAT32,
+    ) -> Tensor:
         """The logits of rows whose look-ups put out `moved`."""
         with replaced_outputs(self.layer, moved):
-            return self.model.logits(self.model.batch(rows))
+            return self.model.logits(self.model.batch(rows), precision)
 
     def scores(self, products: Sequence[Tensor]) -> Tensor:
         """(B, T): each token's sum over the embedding, over all the places that look it up."""

@@ -4,7 +4,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
 
 from ligserve.server.logs import logger
@@ -13,6 +13,7 @@ from ligserve.server.workers.engine.forward import in_batches, in_halves, predic
 from ligserve.server.workers.engine.kept_points import KeptPoints
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.scheduler import Scheduler, Slice
+from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.engine.speed import Speed
 from ligserve.server.workers.engine.tally import Tally
 from ligserve.server.workers.failures import is_out_of_memory
@@ -49,7 +50,7 @@ class Engine:
         self._under_way: deque[Batch] = deque()
         self._closed = False
         self._turn_seconds = 0.0
-        self._speeds: dict[str, Speed] = {}
+        self._speeds: dict[Hashable, Speed] = {}
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -76,9 +77,9 @@ class Engine:
         """Whether points are kept for later questions about the same input."""
         return self._kept.keeps
 
-    def speed(self, model: str) -> Speed:
-        """How long batches of a model take. From any thread."""
-        return self._speeds.setdefault(model, Speed())
+    def speed(self, spec: PathSpec) -> Speed:
+        """How long batches of such paths take. From any thread."""
+        return self._speeds.setdefault(spec.workload, Speed())
 
     def close(self) -> None:
         """Stop after the batch at hand; unfinished paths are forgotten."""
@@ -160,8 +161,7 @@ class Engine:
             self._deliver_all(batch.slices, values)
         batch.seconds += time.monotonic() - started
         if values is not None:
-            model = batch.slices[0].path.spec.model.name
-            self.speed(model).saw(batch.token_passes, batch.seconds)
+            self.speed(batch.slices[0].path.spec).saw(batch.token_passes, batch.seconds)
 
     def _deliver_all(self, slices: Sequence[Slice], values: Values) -> None:
         self.tally.done(slices)
@@ -231,6 +231,7 @@ def _predict(paths: Sequence[Path]) -> bool:
 
 def _count(piece: Slice) -> None:
     cost = piece.path.cost
-    cost.rows += len(piece.alphas)
-    cost.tokens += len(piece.alphas) * piece.path.spec.tokens
+    rows = len(piece.alphas) + len(piece.ends)
+    cost.rows += rows
+    cost.tokens += rows * piece.path.spec.tokens
     cost.batches += 1

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from ligserve.server.workers.engine.spec import Ends, PathSpec
 from ligserve.server.workers.models.loaded import ImageModel, RowInputs
+from ligserve.server.workers.models.precision import Precision
+from ligserve.v1 import explanation_pb2 as pb
 
 PIXELS = "pixel_values"
 # Side of the usual patch of a vision transformer. Models in stages start with finer patches and end with
@@ -23,11 +25,13 @@ class PixelPathSpec(PathSpec):
         model: the model.
         row: inputs of the end of the path; all but the pixel values are kept along it.
         prediction_row: inputs of the prediction; a plain forward pass, so that it is the deployed one.
+        precision: the arithmetic of its points.
     """
 
     model: ImageModel
     row: RowInputs
     prediction_row: RowInputs
+    precision: Precision = pb.PRECISION_FLOAT32
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -50,8 +54,8 @@ class PixelPathSpec(PathSpec):
 
     @property
     def batch_key(self) -> Hashable:
-        """Rows of one model and shape."""
-        return (self.model.name, tuple(sorted(self.row)), self.shape)
+        """Rows of one model, shape and arithmetic."""
+        return (self.model.name, tuple(sorted(self.row)), self.shape, self.precision)
 
     def check(self) -> None:
         """Nothing is left to go wrong: the processor made the row."""
@@ -61,11 +65,16 @@ class PixelPathSpec(PathSpec):
         end = self.row[PIXELS].reshape(-1, 1).to(self.model.device)
         return [(torch.zeros_like(end), end)]
 
-    def run(self, rows: Sequence[RowInputs], moved: Sequence[Tensor]) -> Tensor:
+    def run(
+        self,
+        rows: Sequence[RowInputs],
+        moved: Sequence[Tensor],
+        precision: Precision = pb.PRECISION_FLOAT32,
+    ) -> Tensor:
         """The logits of rows with other pixel values, (B, C x H x W, 1)."""
         others = [{name: value for name, value in row.items() if name != PIXELS} for row in rows]
         pixels = moved[0].reshape(len(rows), *self.shape)
-        return self.model.logits({**self.model.batch(others), PIXELS: pixels})
+        return self.model.logits({**self.model.batch(others), PIXELS: pixels}, precision)
 
     def scores(self, products: Sequence[Tensor]) -> Tensor:
         """(B, C x H x W): nothing is summed, so nothing is gained by more digits than the model has."""

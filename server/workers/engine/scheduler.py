@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.spec import PathSpec
+from ligserve.v1 import explanation_pb2 as pb
 
 # Paths share a batch only if the shorter one's rows are at least this full.
 MIN_FILL = 0.75
@@ -24,6 +25,12 @@ class Slice:
     def wanted(self) -> bool:
         """Whether anybody still waits for these points."""
         return not self.path.cancelled and not self.path.finished
+
+    @property
+    def ends(self) -> list[int]:
+        """Which of them are ends of a path whose arithmetic is coarser than the deployed model's."""
+        coarse = self.path.spec.precision != pb.PRECISION_FLOAT32
+        return [number for number, alpha in enumerate(self.alphas) if coarse and alpha in (0.0, 1.0)]
 
 
 class Scheduler:

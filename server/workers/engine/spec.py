@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from ligserve.server.workers.models.loaded import LoadedModel, RowInputs
+from ligserve.server.workers.models.precision import Precision
+from ligserve.v1 import explanation_pb2 as pb
 
 # Start and end of one tensor that a path moves, each (T, d).
 Ends = tuple[Tensor, Tensor]
@@ -18,6 +20,7 @@ class PathSpec(ABC):
     model: LoadedModel
     row: RowInputs
     prediction_row: RowInputs
+    precision: Precision
 
     @property
     @abstractmethod
@@ -28,6 +31,11 @@ class PathSpec(ABC):
     @abstractmethod
     def tokens(self) -> int:
         """What one row costs, in tokens."""
+
+    @property
+    def workload(self) -> Hashable:
+        """Equal for paths of one model whose batches take as long, and that need about as many points."""
+        return (self.model.name, self.precision)
 
     @property
     def identity(self) -> bytes | None:
@@ -44,7 +52,12 @@ class PathSpec(ABC):
         """Start and end of every tensor that the path moves."""
 
     @abstractmethod
-    def run(self, rows: Sequence[RowInputs], moved: Sequence[Tensor]) -> Tensor:
+    def run(
+        self,
+        rows: Sequence[RowInputs],
+        moved: Sequence[Tensor],
+        precision: Precision = pb.PRECISION_FLOAT32,
+    ) -> Tensor:
         """The logits of rows (of any path with this batch key) where each tensor (B, T, d) is moved."""
 
     @abstractmethod

@@ -32,7 +32,7 @@ def plan_image_classification(request: pb.ExplainRequest, model: ImageModel) -> 
     setting = image_setting(question, request.options, model, FIELD)
     read = read_image(question, FIELD, model.channels)
     row = image_row(model, read.image, library=setting.library)
-    spec = PixelPathSpec(model, row, row)
+    spec = PixelPathSpec(model, row, row, setting.precision)
     labels = chosen_labels(model.labels, question.custom_labels, f"{FIELD}.custom_labels")
     targets = ClassTargets(labels, question.targets, setting.space, f"{FIELD}.targets")
     path = PathPlan(spec, setting.rule(spec), pb.Tokens(), targets.explained, targets.count)

@@ -7,9 +7,11 @@ from ligserve.server.workers.engine.pixel_path import PixelPathSpec
 from ligserve.server.workers.explainers.accuracy import DEFAULT_STEPS, image_rule
 from ligserve.server.workers.explainers.noise import noisy_copies
 from ligserve.server.workers.explainers.plan import NoisyCopies
+from ligserve.server.workers.explainers.precision import chosen_precision
 from ligserve.server.workers.explainers.retargeting import refuse_retargetable
 from ligserve.server.workers.explainers.support import refuse_unsupported
 from ligserve.server.workers.models.loaded import ImageModel
+from ligserve.server.workers.models.precision import Precision
 from ligserve.server.workers.quadrature import QuadratureRule
 from ligserve.v1 import explanation_pb2 as pb
 
@@ -33,12 +35,14 @@ class ImageSetting:
         options: the options as they came.
         convention: whose habits are followed.
         space: the function of the logits.
+        precision: the arithmetic of the paths' points.
     """
 
     question: pb.ImageClassification
     options: pb.ExplainOptions
     convention: "pb.Convention.ValueType"
     space: "pb.OutputSpace.ValueType"
+    precision: Precision
 
     @property
     def library(self) -> bool:
@@ -100,4 +104,10 @@ def image_setting(
         )
     library = convention == pb.CONVENTION_LIBRARY
     default_space = pb.OUTPUT_SPACE_LOGIT if library else pb.OUTPUT_SPACE_PROBABILITY
-    return ImageSetting(question, options, convention, options.output_space or default_space)
+    return ImageSetting(
+        question,
+        options,
+        convention,
+        options.output_space or default_space,
+        chosen_precision(options, convention, model),
+    )

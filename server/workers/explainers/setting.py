@@ -11,10 +11,12 @@ from ligserve.server.workers.explainers.accuracy import quadrature_rule
 from ligserve.server.workers.explainers.baselines import baseline_kind, replacement_token
 from ligserve.server.workers.explainers.moved_layer import default_layer, moved_layer, start_row
 from ligserve.server.workers.explainers.plan import Explained, PathPlan
+from ligserve.server.workers.explainers.precision import chosen_precision
 from ligserve.server.workers.explainers.retargeting import every_class
 from ligserve.server.workers.explainers.support import refuse_unsupported
 from ligserve.server.workers.explainers.text_input import TextInput
 from ligserve.server.workers.models.loaded import TextModel
+from ligserve.server.workers.models.precision import Precision
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
 
 
@@ -30,6 +32,7 @@ class Setting:
         token: id that replaces the texts' tokens at a path's start.
         layer: the layer whose output moves.
         zeroed: whether the texts' embeddings start from zero.
+        precision: the arithmetic of the paths' points.
         warnings: what is odd about it.
         every_class: the logits of all classes where the request is to be retargetable, else empty.
     """
@@ -41,6 +44,7 @@ class Setting:
     token: int
     layer: "explanation_pb2.EmbeddingLayer.ValueType"
     zeroed: bool
+    precision: Precision
     warnings: Sequence[explanation_service_pb2.Warning]
     every_class: Sequence[Output] = ()
 
@@ -65,6 +69,7 @@ class Setting:
             baseline_row=start_row(self.model, self.convention, self.layer, text),
             zeroed=text.content if self.zeroed else None,
             prediction_row=text.prediction_row,
+            precision=self.precision,
         )
         rule = quadrature_rule(self.options, self.convention)
         return PathPlan(
@@ -100,6 +105,7 @@ def setting_of(request: explanation_service_pb2.ExplainRequest, model: TextModel
         token=replacement_token(model, kind),
         layer=layer,
         zeroed=kind == "zero_embedding",
+        precision=chosen_precision(options, convention, model),
         warnings=warnings,
         every_class=every_class(model) if options.retargetable else (),
     )

@@ -56,5 +56,6 @@ def _choosing_part(network: PreTrainedModel) -> _Choosing | None:
     """The outermost module that chooses; None where nothing does, or where it is full from the start."""
     found = (module for module in network.modules() if hasattr(module, "set_attention_type"))
     part = next(found, None)
-    kind = getattr(part, "attention_type", "original_full")
+    # As configured: inputs may have changed it meanwhile.
+    kind = getattr(getattr(part, "config", None), "attention_type", "original_full")
     return None if kind == "original_full" else cast(_Choosing, part)

@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import BaseImageProcessor, PreTrainedModel, PreTrainedTokenizerFast
 
+from ligserve.server.errors import FailedPreconditionError
+from ligserve.server.workers.failures import is_out_of_memory
 from ligserve.server.workers.models.head import Head
 from ligserve.server.workers.models.layers import EmbeddingLayer
+from ligserve.server.workers.models.matrices import RoundedMatrices
+from ligserve.server.workers.models.precision import MATRIX_TYPES, Precision, precision_name
 from ligserve.v1 import explanation_pb2
 
 # One row's inputs by the name of the forward pass' parameter, each without the batch dimension.
@@ -29,7 +34,9 @@ class LoadedModel:
         labels: one name per logit, in order; empty where the head has no labels.
         parameters: names of the forward pass' parameters.
         pads_safely: whether padding leaves a row's logits alone, so that lengths may be mixed.
+        precisions: what paths can be computed in, the default first.
         refusals: what the probe found not to work, and why.
+        rounded: the network's matrices in other precisions.
     """
 
     name: str
@@ -39,7 +46,9 @@ class LoadedModel:
     labels: tuple[str, ...]
     parameters: frozenset[str]
     pads_safely: bool = True
+    precisions: tuple[Precision, ...] = (explanation_pb2.PRECISION_FLOAT32,)
     refusals: Refusals = field(default_factory=dict)
+    rounded: RoundedMatrices = field(default_factory=RoundedMatrices)
 
     @property
     def device(self) -> torch.device:
@@ -55,9 +64,28 @@ class LoadedModel:
         """Rows of equal keys and shapes as one batch."""
         return {name: torch.stack([row[name] for row in rows]).to(self.device) for name in rows[0]}
 
-    def logits(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """The forward pass: (B, C) or (B, T, C), in float64, so that what follows adds no rounding."""
-        return self.head.logits(self.network(**inputs)).double()
+    def logits(
+        self, inputs: Mapping[str, Tensor], precision: Precision = explanation_pb2.PRECISION_FLOAT32
+    ) -> Tensor:
+        """The forward pass: (B, C) or (B, T, C), in float64, so that what follows adds no rounding.
+
+        Raises:
+            FailedPreconditionError: the model's code fails in that precision.
+        """
+        output = self.network(**inputs) if precision not in MATRIX_TYPES else self._coarse(inputs, precision)
+        return self.head.logits(output).double()
+
+    def _coarse(self, inputs: Mapping[str, Tensor], precision: Precision) -> Any:
+        try:
+            return self.rounded.run(self.network, inputs, MATRIX_TYPES[precision])
+        except Exception as error:  # whatever a model's code raises that mixes types
+            if is_out_of_memory(error):
+                raise
+            raise FailedPreconditionError(
+                f"model '{self.name}' cannot be computed in {precision_name(precision)}; ask for float32 "
+                f"({type(error).__name__}: {' '.join(str(error).split())[:300]})",
+                reason="PRECISION_UNSUPPORTED",
+            ) from error
 
 
 @dataclass(frozen=True, kw_only=True)

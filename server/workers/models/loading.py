@@ -1,6 +1,7 @@
 """From a source (directory or hub id) to a model in memory."""
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,6 +15,12 @@ from ligserve.server.workers.models.image_processor import check_processor_file,
 from ligserve.server.workers.models.limits import max_tokens
 from ligserve.server.workers.models.loaded import ImageModel, LoadedModel, TextModel
 from ligserve.server.workers.models.lookups import embedding_layers
+from ligserve.server.workers.models.precision import (
+    Precision,
+    device_lack,
+    device_precisions,
+    precision_name,
+)
 from ligserve.server.workers.models.revision import revision_of
 from ligserve.server.workers.models.tokenizer import (
     check_tokenizer_files,
@@ -44,7 +51,7 @@ def load_model(source: ModelSource, device: str) -> LoadedModel:
         cause = _one_line(error)
         raise ModelLoadError(f"model '{source.name}': cannot load {source.source}: {cause}") from error
     _place(source, model.network, device)
-    return model
+    return replace(model, precisions=_precisions(source, model.device))
 
 
 def _load(source: ModelSource) -> LoadedModel:
@@ -90,6 +97,16 @@ def _place(source: ModelSource, network: PreTrainedModel, device: str) -> None:
     except Exception as error:  # torch raises AssertionError, RuntimeError and its own OutOfMemoryError
         cause = _one_line(error)
         raise ModelLoadError(f"model '{source.name}': cannot use device {device}: {cause}") from error
+
+
+def _precisions(source: ModelSource, device: torch.device) -> tuple[Precision, ...]:
+    """What requests may ask for: as configured, or all that the device has."""
+    for precision in source.precisions:
+        lack = device_lack(precision, device)
+        if lack:
+            name = precision_name(precision)
+            raise ModelLoadError(f"model '{source.name}': cannot compute in {name} on {device}: {lack}")
+    return tuple(source.precisions or device_precisions(device))
 
 
 def _labels(network: PreTrainedModel) -> tuple[str, ...]:

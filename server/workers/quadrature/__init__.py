@@ -6,13 +6,14 @@ from ligserve.server.workers.quadrature.fixed import FixedRule, gauss_legendre, 
 from ligserve.server.workers.quadrature.forecast import PointsForecast
 from ligserve.server.workers.quadrature.lockstep import Coupling, LockStep, LockStepRule, whole_estimate
 from ligserve.server.workers.quadrature.results import BAR
-from ligserve.server.workers.quadrature.rule import NodeValue, PathEstimate, QuadratureRule
+from ligserve.server.workers.quadrature.rule import EndValue, NodeValue, PathEstimate, QuadratureRule
 
 __all__ = [
     "BAR",
     "AdaptiveRule",
     "CombinedCopies",
     "Coupling",
+    "EndValue",
     "FixedRule",
     "LockStep",
     "LockStepRule",

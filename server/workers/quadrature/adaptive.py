@@ -5,6 +5,9 @@ exactly, and is given to the tokens (correction.py). So the scores add up to the
 leftover that bounds the completeness error, and an estimate of each score's own error remains. A target is
 done when the bound and the sum of these estimates are both below the tolerance x max(|f(1) - f(0)|,
 sum |scores|); the panels that stand in the way are split (refinement.py).
+
+Points of coarse arithmetic are noisy: there a target whose error grows by a round keeps what it had before
+it, and is done.
 """
 
 from collections.abc import Sequence
@@ -22,7 +25,7 @@ from ligserve.v1 import explanation_service_pb2 as pb
 # Classifiers change most in the first two thirds of the path, and fast where it leaves the baseline.
 FIRST_POINTS = tuple(number / 64 for number in (0, 1, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64))
 # Panels with less error than these shares of the ends' rounding or of max(|df|, sum |scores|) hold only
-# noise.
+# noise; in coarse arithmetic those with less than their own rounding, too.
 PANEL_NOISE = 0.25
 NOISE_SHARE = 2e-6
 
@@ -71,7 +74,12 @@ class AdaptiveRule:
         self._new = {}
         results = self._results = self._results or Results(len(held.f), held.tokens, self._whole)
         found = findings(held, score_errors=self._score_errors)
-        results.put(found, held)
+        if held.score_noise and results.rounds:
+            better = results.put_if_better(found, held)
+            results.close(~better, pb.STOP_REASON_NOISE_FLOOR)
+            found, held = found.of(better), held.of(np.flatnonzero(better))
+        else:
+            results.put(found, held)
         going_on = results.error > self._tolerance * results.size
         errors = self._relative_errors(found, results)[going_on]
         results.close(~going_on, pb.STOP_REASON_TOLERANCE)
@@ -94,11 +102,14 @@ class AdaptiveRule:
 
     def _relative_errors(self, found: Findings, results: Results) -> Floats:
         """(open, panels): each panel's error as a multiple of what all may have; 0 where it is noise."""
-        rounding = results.rounding
-        floor = np.maximum(PANEL_NOISE * rounding, NOISE_SHARE * results.scale)
+        rounding, coarse = results.rounding, found.rounding.sum(axis=1)
+        floor = np.maximum(PANEL_NOISE * rounding, NOISE_SHARE * results.scale)[:, None]
+        floor = np.maximum(floor, np.maximum(found.noise, found.rounding))
         errors = np.maximum(found.panel_errors, np.abs(found.leftover))
-        noise = errors <= floor[:, None]
-        rest = self._tolerance * results.size - rounding - errors.sum(axis=1, where=noise)
-        allowed = np.maximum(rest, rounding) + np.finfo(np.float64).tiny
+        noise = errors <= floor
+        limit = self._tolerance * results.size
+        room = np.minimum(limit - rounding, np.sqrt(np.maximum(limit**2 - coarse**2, 0.0)))
+        rest = room - errors.sum(axis=1, where=noise)
+        allowed = np.maximum(rest, np.maximum(rounding, coarse)) + np.finfo(np.float64).tiny
         relative: Floats = np.where(noise, 0.0, errors / allowed[:, None])
         return relative

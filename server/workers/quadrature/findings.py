@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ligserve.server.workers.quadrature.correction import HIDDEN_SHARE, RESIDUAL_SHARE, mixtures
 from ligserve.server.workers.quadrature.panels import Panels, panels
@@ -17,14 +18,29 @@ class Findings:
     Attributes:
         scores: (K, T).
         score_errors: (K, T), estimated error of each score; None where they are not kept.
-        panel_errors: (K, m), the scores' estimated errors in all, panel by panel.
+        panel_errors: (K, m), the scores' estimated errors in all, panel by panel; rounding apart.
         leftover: (K, m), what the corrected integrals' sums still lack; exact.
+        rounding: (K, m), how far the scores of each panel may be off in all by coarse arithmetic.
+        noise: (K, m), how far their sum may be off by it.
     """
 
     scores: Floats
     score_errors: Floats | None
     panel_errors: Floats
     leftover: Floats
+    rounding: Floats
+    noise: Floats
+
+    def of(self, kept: NDArray[np.bool_]) -> "Findings":
+        """Some of the targets."""
+        return Findings(
+            self.scores[kept],
+            None if self.score_errors is None else self.score_errors[kept],
+            self.panel_errors[kept],
+            self.leftover[kept],
+            self.rounding[kept],
+            self.noise[kept],
+        )
 
 
 def findings(samples: Samples, *, score_errors: bool) -> Findings:
@@ -35,10 +51,18 @@ def findings(samples: Samples, *, score_errors: bool) -> Findings:
         score_errors=np.zeros(shape) if score_errors else None,
         panel_errors=np.zeros((shape[0], count)),
         leftover=np.empty((shape[0], count)),
+        rounding=np.empty((shape[0], count)),
+        noise=_noise(samples),
     )
     for rows, some in samples.target_blocks():
         _find(some, rows, found)
     return found
+
+
+def _noise(samples: Samples) -> Floats:
+    """In float32 none that counts: the ends of the path alone are off, which the targets' bounds know of."""
+    noise: Floats = 0.5 * samples.worse * (samples.noise[:, :-1] + samples.noise[:, 1:])
+    return noise if samples.score_noise else np.zeros_like(noise)
 
 
 def _find(samples: Samples, rows: slice, found: Findings) -> None:
@@ -46,7 +70,9 @@ def _find(samples: Samples, rows: slice, found: Findings) -> None:
     the_panels = panels(samples)
     bends, integrals = _sizes(samples, the_panels)
     correction = mixtures(the_panels, bends)
+    coarse = samples.score_noise * samples.worse
     found.leftover[rows] = the_panels.residuals - correction.sums
+    found.rounding[rows] = coarse * integrals
     weights = (the_panels.integral + correction.added @ the_panels.bend).sum(axis=1)
     shares = RESIDUAL_SHARE * np.divide(
         np.abs(the_panels.residuals), integrals, out=np.zeros_like(integrals), where=integrals > 0
@@ -54,10 +80,11 @@ def _find(samples: Samples, rows: slice, found: Findings) -> None:
     for columns, gradients in samples.gradients():
         found.scores[rows, columns] = np.einsum("kn,knt->kt", weights, gradients)
         hidden = correction.hidden(the_panels.bend @ gradients)
-        errors = shares[..., None] * np.abs(the_panels.integral @ gradients) + HIDDEN_SHARE * hidden
+        sizes = np.abs(the_panels.integral @ gradients)
+        errors = shares[..., None] * sizes + HIDDEN_SHARE * hidden
         found.panel_errors[rows] += errors.sum(axis=2)
         if found.score_errors is not None:
-            found.score_errors[rows, columns] = errors.sum(axis=1)
+            found.score_errors[rows, columns] = np.hypot(errors.sum(axis=1), coarse * sizes.sum(axis=1))
 
 
 def _sizes(samples: Samples, panels: Panels) -> tuple[Floats, Floats]:

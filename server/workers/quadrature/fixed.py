@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from ligserve.server.workers.quadrature.forecast import PointsForecast, fixed_points
-from ligserve.server.workers.quadrature.rule import Floats, NodeValue, PathEstimate
+from ligserve.server.workers.quadrature.rule import EndValue, Floats, NodeValue, PathEstimate
 from ligserve.v1 import explanation_service_pb2 as pb
 
 # From the usual first guess, Newton is exact to rounding after 4 steps for every n up to thousands.
@@ -50,7 +50,7 @@ class FixedRule:
 
     def __init__(self, nodes: Floats, weights: Floats) -> None:
         self._weights = {float(node): float(weight) for node, weight in zip(nodes, weights, strict=True)}
-        self._ends: dict[float, NodeValue] = {}
+        self._ends: dict[float, EndValue] = {}
         self._sum: Floats | None = None
         self._points = 0
         self._closed = False
@@ -61,7 +61,7 @@ class FixedRule:
         Without effect on an end that is a node, whose gradient is needed.
         """
         if end not in self._weights:
-            self._ends[end] = NodeValue(f, np.zeros((len(f), 0)), noise, np.full(len(f), np.nan))
+            self._ends[end] = EndValue(f, noise)
 
     def start(self) -> list[float]:
         """Both ends of the path where they are not known, then the nodes."""
@@ -80,7 +80,7 @@ class FixedRule:
         """Take the value of one point."""
         self._points += 1
         if alpha in (0.0, 1.0):
-            self._ends[alpha] = value
+            self._ends[alpha] = value.end
         if (weight := self._weights.get(alpha)) is not None:
             weighted = np.multiply(value.token_sums, weight, dtype=np.float64)
             self._sum = weighted if self._sum is None else np.add(self._sum, weighted, out=self._sum)

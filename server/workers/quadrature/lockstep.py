@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ligserve.server.workers.quadrature.forecast import PointsForecast
-from ligserve.server.workers.quadrature.rule import Floats, NodeValue, PathEstimate, QuadratureRule
+from ligserve.server.workers.quadrature.rule import (
+    EndValue,
+    Floats,
+    NodeValue,
+    PathEstimate,
+    QuadratureRule,
+)
 from ligserve.v1 import explanation_service_pb2 as pb
 
 # From the paths' outputs, (L x J,), one path after the other, to the targets' values, (K,), their derivatives
@@ -120,7 +126,31 @@ class LockStep:
         slopes = slopes.reshape(len(f), len(values), count)[needed][:, :, taken]
         noise = np.einsum("klj,lj->k", np.abs(slopes), np.stack([value.noise for value in values]))
         sums = [slopes[:, number] @ value.token_sums for number, value in enumerate(values)]
-        return NodeValue(f[needed], np.concatenate(sums, axis=1), noise, log_odds[needed])
+        deployed = self._deployed(values, needed, count, taken)
+        if deployed is not None:
+            noise = np.maximum(noise, deployed.noise + np.abs(f[needed] - deployed.f))
+        return NodeValue(
+            f=f[needed],
+            token_sums=np.concatenate(sums, axis=1),
+            noise=noise,
+            log_odds=log_odds[needed],
+            score_noise=max(value.score_noise for value in values),
+            worse=max(value.worse for value in values),
+            deployed=deployed,
+        )
+
+    def _deployed(
+        self, values: Sequence[NodeValue], needed: list[int], count: int, taken: list[int]
+    ) -> EndValue | None:
+        ends = [value.deployed for value in values if value.deployed is not None]
+        if len(ends) < len(values):
+            return None
+        outputs = np.zeros((len(values), count))
+        outputs[:, taken] = [end.f for end in ends]
+        f, slopes, _ = self._coupling(outputs.ravel())
+        slopes = np.abs(slopes.reshape(len(f), len(values), count)[needed][:, :, taken])
+        noise: Floats = np.einsum("klj,lj->k", slopes, np.stack([end.noise for end in ends]))
+        return EndValue(f[needed], noise)
 
 
 class LockStepRule:

@@ -1,5 +1,7 @@
 """What is known of every target of a path, and whether its work has ended."""
 
+import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +25,7 @@ class Results:
     Attributes:
         open: numbers of the targets that are worked on, ascending; arrays with (open,) follow them.
         reasons: (K,), why each target's work ended.
+        rounds: how many are put.
     """
 
     def __init__(self, targets: int, tokens: int, whole: Floats | None) -> None:
@@ -36,7 +39,7 @@ class Results:
         self._rounding = np.zeros(targets)
         self._leftover = np.zeros(targets)
         self._points = np.zeros(targets, dtype=np.int64)
-        self._round = 0
+        self.rounds = 0
 
     def put(self, found: Findings, samples: Samples) -> None:
         """A round's findings for the open targets."""
@@ -45,12 +48,31 @@ class Results:
         if found.score_errors is not None:
             before = np.zeros_like(self._scores) if self._errors is None else self._errors
             self._errors = _with(before, now, found.score_errors)
-        self._error_sums[now] = found.panel_errors.sum(axis=1)
-        self._ends[now] = samples.f[:, [0, -1]]
+        # The quadrature's errors and the arithmetic's have nothing to do with each other.
+        self._error_sums[now] = np.hypot(found.panel_errors.sum(axis=1), found.rounding.sum(axis=1))
+        self._ends[now] = samples.ends
         self._rounding[now] = samples.noise[:, [0, -1]].sum(axis=1)
-        self._leftover[now] = np.abs(found.leftover).sum(axis=1)
+        self._leftover[now] = _size(found)
         self._points[now] = len(samples.alphas)
-        self._round += 1
+        self.rounds += 1
+
+    def put_if_better(self, found: Findings, samples: Samples) -> NDArray[np.bool_]:
+        """A round's findings for the open targets whose error, relative to their size, they make smaller.
+
+        Returns:
+            (open,), which these are; the others keep what they had.
+        """
+        before = copy.deepcopy(self)
+        self.put(found, samples)
+        worse = self.error * before.size >= before.error * self.size
+        rows = np.array(self.open)[worse]
+        for now, then in zip(self._arrays(), before._arrays(), strict=True):
+            now[rows] = then[rows]
+        return ~worse
+
+    def _arrays(self) -> list[Floats]:
+        arrays = [self._scores, self._error_sums, self._ends, self._rounding, self._leftover]
+        return arrays if self._errors is None else [*arrays, self._errors]
 
     @property
     def rounding(self) -> Floats:
@@ -92,12 +114,19 @@ class Results:
             f_input=self._ends[:, 1].copy(),
             f_baseline=self._ends[:, 0].copy(),
             points=self._points.copy(),
-            round=self._round,
+            round=self.rounds,
         )
 
     def _bound(self) -> Floats:
         bound: Floats = self._leftover + self._rounding
         return bound
+
+
+def _size(found: Findings) -> Floats:
+    """(open,): of the leftovers, panel by panel, but for noise; and at least of their sum, which is exact."""
+    beyond_noise = np.maximum(np.abs(found.leftover) - found.noise, 0.0).sum(axis=1)
+    size: Floats = np.maximum(beyond_noise, np.abs(found.leftover.sum(axis=1)))
+    return size
 
 
 def _with(values: Floats, rows: list[int], new: Floats) -> Floats:

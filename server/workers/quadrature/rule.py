@@ -15,6 +15,19 @@ Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
+class EndValue:
+    """What a forward pass of the deployed model gives at an end of a path, for K targets.
+
+    Attributes:
+        f: (K,), the targets' values.
+        noise: (K,), how far f may move by rounding alone.
+    """
+
+    f: Floats
+    noise: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class NodeValue:
     """What one point gives, for K targets over T tokens.
 
@@ -22,14 +35,27 @@ class NodeValue:
         f: (K,), the targets' values.
         token_sums: (K, T), for each token the sum of gradient x (end - start) over the embedding; float32
             where a score is a single product, which has no more digits.
-        noise: (K,), how far f may move by rounding alone, in another batch or with other threads.
+        noise: (K,), how far f may move by rounding alone, in another batch or with other threads; at an end
+            of the path at least how far it is from the deployed model's value.
         log_odds: (K,), log(f / (1 - f)) of targets that are probabilities; NaN of others.
+        score_noise: how far token_sums may be off in all by rounding, as a share of the sum of their sizes;
+            0 where that is negligible.
+        worse: how many times more than is usual its arithmetic rounds, as this point shows; at least 1.
+        deployed: at an end, where f is of a coarser arithmetic than the deployed model's: its value.
     """
 
     f: Floats
     token_sums: NDArray[np.floating]
     noise: Floats
     log_odds: Floats
+    score_noise: float = 0.0
+    worse: float = 1.0
+    deployed: EndValue | None = None
+
+    @property
+    def end(self) -> EndValue:
+        """What the deployed model gives here, if this is an end of the path."""
+        return self.deployed or EndValue(self.f, self.noise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +68,8 @@ class PathEstimate:
         score_error_sum: (K,), their sum over the tokens; None where unknown.
         error_bound: (K,), bound on |sum of scores - (f(1) - f(0))|, rounding included; NaN where the scores
             do not add up to that.
-        f_input: (K,), f at the end of the path.
-        f_baseline: (K,), f at its start.
+        f_input: (K,), f at the end of the path, in the deployed model's arithmetic.
+        f_baseline: (K,), f at its start, likewise.
         points: (K,), points at which each target was evaluated.
         round: rounds done, from 1.
     """

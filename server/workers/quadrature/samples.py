@@ -28,6 +28,9 @@ class Samples:
         log_odds: (K, n); NaN for targets that are no probabilities.
         token_sums: for each point the derivative of f by alpha, token by token, (K, T).
         totals: (K, n), the sums of token_sums over the tokens.
+        ends: (K, 2), f at the first and the last point as the deployed model has it.
+        score_noise: how far token_sums may be off by rounding, as a share of the sum of their sizes.
+        worse: how many times more than is usual the arithmetic rounds.
     """
 
     alphas: Floats
@@ -36,6 +39,9 @@ class Samples:
     log_odds: Floats
     token_sums: tuple[NDArray[np.floating], ...]
     totals: Floats
+    ends: Floats
+    score_noise: float
+    worse: float
 
     @property
     def logistic(self) -> NDArray[np.bool_]:
@@ -65,10 +71,13 @@ class Samples:
             self.log_odds[kept],
             tuple(sums[kept] for sums in self.token_sums),
             self.totals[kept],
+            self.ends[kept],
+            self.score_noise,
+            self.worse,
         )
 
     def with_more(self, values: Mapping[float, NodeValue]) -> "Samples":
-        """These and some more points, of the same targets."""
+        """These, from both ends of the path on, and some more points, of the same targets."""
         new = samples(values)
         alphas = np.concatenate([self.alphas, new.alphas])
         order = np.argsort(alphas)
@@ -80,6 +89,9 @@ class Samples:
             np.concatenate([self.log_odds, new.log_odds], axis=1)[:, order],
             tuple(token_sums[number] for number in order),
             np.concatenate([self.totals, new.totals], axis=1)[:, order],
+            self.ends,
+            max(self.score_noise, new.score_noise),
+            max(self.worse, new.worse),
         )
 
     def target_blocks(self) -> Iterator[tuple[slice, "Samples"]]:
@@ -109,6 +121,9 @@ def samples(values: Mapping[float, NodeValue]) -> Samples:
         log_odds=np.stack([node.log_odds for node in nodes], axis=1),
         token_sums=tuple(node.token_sums for node in nodes),
         totals=np.stack([node.token_sums.sum(axis=1, dtype=np.float64) for node in nodes], axis=1),
+        ends=np.stack([nodes[0].end.f, nodes[-1].end.f], axis=1),
+        score_noise=max(node.score_noise for node in nodes),
+        worse=max(node.worse for node in nodes),
     )
 
 

@@ -10,6 +10,7 @@ from google.protobuf import any_pb2 as _any_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from ligserve.v1 import explanation_pb2 as _explanation_pb2
 from ligserve.v1 import explanation_service_pb2 as _explanation_service_pb2
 from ligserve.v1 import model_service_pb2 as _model_service_pb2
 import builtins as _builtins
@@ -126,6 +127,7 @@ class ModelSource(_message.Message):
     TRUST_REMOTE_CODE_FIELD_NUMBER: _builtins.int
     NUM_LABELS_FIELD_NUMBER: _builtins.int
     MAX_TOKEN_PASSES_FIELD_NUMBER: _builtins.int
+    PRECISIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name that requests use."""
     source: _builtins.str
@@ -140,6 +142,10 @@ class ModelSource(_message.Message):
     """Number of labels, where the checkpoint's configuration is wrong. 0: as configured."""
     max_token_passes: _builtins.int
     """Most token passes that a request may be judged to cost. 0: no limit."""
+    @_builtins.property
+    def precisions(self) -> _containers.RepeatedScalarFieldContainer[_explanation_pb2.Precision.ValueType]:
+        """Arithmetic that requests may ask for, the default first. Empty: all that the device has, float32 first."""
+
     def __init__(
         self,
         *,
@@ -150,10 +156,11 @@ class ModelSource(_message.Message):
         trust_remote_code: _builtins.bool = ...,
         num_labels: _builtins.int = ...,
         max_token_passes: _builtins.int = ...,
+        precisions: _abc.Iterable[_explanation_pb2.Precision.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_pickle", b"allow_pickle", "max_token_passes", b"max_token_passes", "name", b"name", "num_labels", b"num_labels", "revision", b"revision", "source", b"source", "trust_remote_code", b"trust_remote_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_pickle", b"allow_pickle", "max_token_passes", b"max_token_passes", "name", b"name", "num_labels", b"num_labels", "precisions", b"precisions", "revision", b"revision", "source", b"source", "trust_remote_code", b"trust_remote_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

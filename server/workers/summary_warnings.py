@@ -1,0 +1,58 @@
+"""What a caller ought to know once the work is done."""
+
+from collections.abc import Iterator, Sequence
+
+from ligserve.server.workers.explainers import Explained
+from ligserve.server.workers.models.precision import Precision, precision_name
+from ligserve.server.workers.quadrature import BAR
+from ligserve.v1 import explanation_pb2
+from ligserve.v1 import explanation_service_pb2 as pb
+
+# A baseline that the model already judges as the explained class leaves little to explain.
+NEUTRAL_PROBABILITY = 0.8
+# Every token may be a target; so many warnings of one kind say enough.
+MOST_OF_ONE_KIND = 4
+
+
+def summary_warnings(
+    explained: Sequence[Explained], targets: Sequence[pb.TargetSummary], precision: Precision
+) -> list[pb.Warning]:
+    """Those of each target, of many a few."""
+    return [
+        *_a_few(_baselines(explained, targets), "BASELINE_NOT_NEUTRAL", len(targets)),
+        *_a_few(_floors(explained, targets, precision), "ROUNDING_FLOOR", len(targets)),
+    ]
+
+
+def _a_few(messages: Iterator[str], code: str, targets: int) -> Iterator[pb.Warning]:
+    every = list(messages)
+    shown, more = every[:MOST_OF_ONE_KIND], len(every) - MOST_OF_ONE_KIND
+    if more > 0:
+        shown.append(f"so it is for {more} more of the {targets} targets")
+    return (pb.Warning(code=code, message=message) for message in shown)
+
+
+def _baselines(explained: Sequence[Explained], targets: Sequence[pb.TargetSummary]) -> Iterator[str]:
+    """One for each target whose baseline is already judged as the class that is explained."""
+    for each, reached in zip(explained, targets, strict=True):
+        space, versus = each.target.output_space, each.target.HasField("versus_index")
+        probability = space == explanation_pb2.OUTPUT_SPACE_PROBABILITY and not versus
+        if probability and reached.f_baseline > NEUTRAL_PROBABILITY:
+            yield (
+                f"the baseline alone has probability {reached.f_baseline:.2f} for {each.about}; "
+                "scores explain only the rest, another baseline may say more"
+            )
+
+
+def _floors(
+    explained: Sequence[Explained], targets: Sequence[pb.TargetSummary], precision: Precision
+) -> Iterator[str]:
+    """One for each target that rounding keeps from its tolerance, with the errors that remain."""
+    for each, reached in zip(explained, targets, strict=True):
+        if reached.stop_reason == pb.STOP_REASON_NOISE_FLOOR:
+            yield (
+                f"{precision_name(precision)} rounds too much for the tolerance asked for: the scores of "
+                f"{each.about} may be off by {reached.score_error_sum / BAR:.2g} in all (estimated), their "
+                f"sum by {reached.error_bound:.2g} (certified), where the output changes by "
+                f"{reached.f_input - reached.f_baseline:.2g}"
+            )
