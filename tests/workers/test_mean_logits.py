@@ -292,3 +292,23 @@ def test_a_failing_window_ends_the_job_once(
     front = Front(at=fail).run(plan_of(load_zoo("bert"), request_of()), engine)
     assert front.failure.code == 13
     assert not front.all("summary")
+
+
+def test_pairs_move_together_too(load_zoo: LoadZoo, engine: Engine) -> None:
+    request = service_pb.ExplainRequest()
+    pair = request.pairwise_sequence_classification
+    pair.text1, pair.text2, pair.flip_sign = SENTENCES[0], TEXT, True
+    request.options.long_input.window.CopyFrom(WINDOW(stride=80, aggregate=MEAN_LOGITS))
+    request.options.tolerance.relative = 0.05
+    model = load_zoo("bert", 1)
+    front = Front().run(PLANNERS["pairwise_sequence_classification"](request, model), engine)
+    (target,) = front.summary.targets
+    logits = []
+    for window in front.header.windows:
+        ids, types = (torch.tensor([list(each)]) for each in (window.tokens.ids, window.tokens.segments))
+        with torch.no_grad():
+            logits.append(model.network(input_ids=ids, token_type_ids=types).logits[0].double())
+    mean = torch.stack(logits).mean()
+    assert target.f_input == pytest.approx(1 - float(mean.sigmoid()), abs=1e-6)
+    assert abs(target.convergence_delta) <= target.error_bound
+    assert target.stop_reason == service_pb.STOP_REASON_TOLERANCE
