@@ -79,7 +79,7 @@ def options(accuracy: Accuracy) -> ExplainKeywords:
     """How the client is asked."""
     if accuracy.steps is not None:
         return {"convention": "library", "n_steps": accuracy.steps}
-    return {"tolerance": accuracy.tolerance}
+    return {"tolerance": accuracy.tolerance, "precision": accuracy.precision}
 
 
 def task(question: Question) -> Task:

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from benchmarks.measures.speed import Line
@@ -20,6 +21,7 @@ SPEEDS: dict[tuple[str, Accuracy], float] = {
     ("W4", STANDARD): 3.0,
     ("W5", STANDARD): 2.0,
     ("W6", STANDARD): 2.0,
+    ("BASE", replace(FAST, precision="bfloat16")): 4.0,
 }
 MATCHED_SPEED = 4.0
 LOAD_SPEED, LOAD_LATENCY = 1.5, 3.0
@@ -63,7 +65,8 @@ def goals(results: Results) -> Iterator[Goal]:
 
 
 def _speeds(results: Results) -> Iterator[Goal]:
-    for line in results.workloads.lines:
+    of_base = results.base.lines if results.base else []
+    for line in (*results.workloads.lines, *of_base):
         code, accuracy = line.workload.code, line.entrant.accuracy
         if (code, accuracy) in SPEEDS:
             yield _at_least(f"{code}, {accuracy}, speed", SPEEDS[code, accuracy], line.speed)
@@ -73,8 +76,12 @@ def _speeds(results: Results) -> Iterator[Goal]:
 
 
 def _share(lines: Sequence[Line], shares: Sequence[float]) -> Goal:
-    """Of ligserve's lines the median."""
-    ours = [share for line, share in zip(lines, shares, strict=True) if line.entrant.contender == LIGSERVE]
+    """Of ligserve's lines in float32 the median."""
+    ours = [
+        share
+        for line, share in zip(lines, shares, strict=True)
+        if line.entrant.contender == LIGSERVE and line.entrant.accuracy.precision is None
+    ]
     what, found = "BASE, share of the matrix-product rate", statistics.median(ours)
     return Goal(what, f"at least {SHARE:.0%}", f"{found:.0%}", found >= SHARE)
 

@@ -36,13 +36,21 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """How exact: a number of Gauss-Legendre steps, or a tolerance (relative, 0.01 is 1 %)."""
+    """How exact: a number of Gauss-Legendre steps, or a tolerance (relative, 0.01 is 1 %).
+
+    Attributes:
+        steps: the number.
+        tolerance: the tolerance.
+        precision: arithmetic of the points, such as "bfloat16"; None: float32.
+    """
 
     steps: int | None = None
     tolerance: float | None = None
+    precision: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.steps} steps" if self.steps else f"tolerance {self.tolerance:.1%}".replace(".0%", "%")
+        asked = f"{self.steps} steps" if self.steps else f"tolerance {self.tolerance:.1%}".replace(".0%", "%")
+        return asked if self.precision is None else f"{asked}, {self.precision}"
 
 
 @dataclass(frozen=True, slots=True)
