@@ -44,8 +44,9 @@ def integrate(rule: QuadratureRule, *integrands: Integrand) -> PathEstimate:
         needed = rule.needed(len(integrands))
         for alpha in due:
             values = [integrands[number](alpha) for number in needed]
-            parts = (np.concatenate([getattr(value, name) for value in values]) for name in FIELDS)
-            rule.add(alpha, NodeValue(*parts))
+            parts = [np.concatenate([getattr(value, name) for value in values]) for name in FIELDS]
+            f, token_sums, noise, log_odds = parts
+            rule.add(alpha, NodeValue(f, token_sums, noise, log_odds))
         due = rule.advance()
     estimate = rule.estimate()
     assert estimate is not None

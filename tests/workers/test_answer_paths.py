@@ -19,6 +19,7 @@ from ligserve.server.workers.explainers import PLANNERS, PathPlan
 from ligserve.server.workers.explainers.moved_layer import supported_layers
 from ligserve.server.workers.models.layers import EmbeddingLayer
 from ligserve.server.workers.models.loaded import RowInputs, TextModel
+from ligserve.server.workers.models.precision import Precision
 from ligserve.server.workers.probe import probed
 from ligserve.server.workers.quadrature import PathEstimate
 from ligserve.v1 import explanation_pb2 as pb
@@ -125,8 +126,13 @@ class LoudPadding(EmbeddingPathSpec):
 
     padded = 0
 
-    def run(self, rows: Sequence[RowInputs], moved: Sequence[Tensor]) -> Tensor:
-        logits = super().run(rows, moved)
+    def run(
+        self,
+        rows: Sequence[RowInputs],
+        moved: Sequence[Tensor],
+        precision: Precision = pb.PRECISION_FLOAT32,
+    ) -> Tensor:
+        logits = super().run(rows, moved, precision)
         lengths = torch.tensor([len(row["input_ids"]) for row in rows])
         padding = torch.arange(logits.shape[1]) >= lengths[:, None]
         LoudPadding.padded += int(padding.any(dim=1).sum())

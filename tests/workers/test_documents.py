@@ -105,10 +105,10 @@ def counted_points(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     computed: list[int] = []
     run = EmbeddingPathSpec.run
 
-    def counting(spec: EmbeddingPathSpec, rows: Sequence[RowInputs], moved: Sequence[Tensor]) -> Tensor:
+    def counting(spec: EmbeddingPathSpec, rows: Sequence[RowInputs], *moved: Any) -> Tensor:
         if torch.is_grad_enabled():
             computed.append(len(rows))
-        return run(spec, rows, moved)
+        return run(spec, rows, *moved)
 
     monkeypatch.setattr(EmbeddingPathSpec, "run", counting)
     return computed
