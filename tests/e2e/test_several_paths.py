@@ -115,7 +115,7 @@ ZERO, PAIR, MULTI = (
 @pytest.mark.parametrize("convention", ["faithful", "library"])
 def test_bad_input_is_told_with_its_field(client: Client, task: Task, field: str, convention: str) -> None:
     with pytest.raises(InvalidRequestError) as raised:
-        client.explain("bert-nli", task, convention=convention)
+        client.explain("bert-nli", task, convention=convention, long_input="refuse")
     assert [violation.field for violation in raised.value.violations] == [field]
 
 

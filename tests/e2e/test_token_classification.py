@@ -227,7 +227,7 @@ def test_bad_input_is_told_with_its_field(
     client: Client, task: Task, field: str, words: str, convention: str
 ) -> None:
     with pytest.raises(InvalidRequestError, match=words) as raised:
-        client.explain("bert-entities", task, convention=convention)
+        client.explain("bert-entities", task, convention=convention, long_input="refuse")
     assert [violation.field for violation in raised.value.violations] == [field]
 
 

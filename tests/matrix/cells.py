@@ -12,7 +12,6 @@ from ligserve.client import Client, Convention, Explanation
 from tests.matrix.column import Column, Question, Scores
 from tests.parity.library import TOLERANCE
 
-PROBABILITY_TOLERANCE = 1e-6
 # What is asked of the adaptive rule, relative to max(|df|, sum |scores|).
 RELATIVE_TOLERANCE = 0.01
 
@@ -72,7 +71,8 @@ class Trial:
         assert answer.convention is Convention.FAITHFUL
         found = torch.tensor(question.found(answer), dtype=torch.float64)
         expected = question.probabilities(self.directory).double()
-        assert (found - expected).abs().max() <= PROBABILITY_TOLERANCE
+        apart = float((found - expected).abs().max())
+        assert apart <= question.tolerance, f"probabilities are {apart:.1e} apart"
         assert_adds_up(answer)
 
     def _refusal(self) -> str:

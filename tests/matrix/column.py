@@ -13,6 +13,7 @@ from tests.matrix.differences import differing_inputs
 from tests.zoo import ARCHITECTURES, build_model
 
 Scores = list[list[tuple[str, float]]]
+PROBABILITY_TOLERANCE = 1e-6
 
 
 def predicted(answer: Explanation) -> Sequence[float]:
@@ -34,11 +35,13 @@ class Question:
         task: the question.
         probabilities: from a model's directory to what must be predicted: what the plain model gives.
         found: from an answer to what was predicted.
+        tolerance: by how much they may be apart.
     """
 
     task: Task
     probabilities: Callable[[Path], Tensor]
     found: Callable[[Explanation], Sequence[float]] = predicted
+    tolerance: float = PROBABILITY_TOLERANCE
 
 
 @dataclass(frozen=True)
