@@ -71,6 +71,12 @@ KNOWN: dict[str, tuple[str, Task, dict[str, Any]]] = {
         {"long_input": Window(100, Aggregate.TOKEN_WEIGHTED_MEAN), "convention": "library"},
     ),
     "long pair": ("bert", PairwiseSequenceClassification(LONG_TEXT, TEXT), {"long_input": Window(60)}),
+    "long pair, library": (
+        "bert",
+        PairwiseSequenceClassification(TEXT, LONG_TEXT),
+        {"long_input": "window", "convention": "library"},
+    ),
+    "cut pair": ("bert", PairwiseSequenceClassification(LONG_TEXT, TEXT), {"long_input": "truncate"}),
     "long text, mean of logits": (
         "bert",
         SequenceClassification(LONG_TEXT, targets=[0, 2]),
