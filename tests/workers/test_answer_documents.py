@@ -154,9 +154,9 @@ def test_only_the_best_windows_path_is_touched(
     rows: list[int] = []
     run = EmbeddingPathSpec.run
 
-    def counting(spec: EmbeddingPathSpec, some: Any, moved: Any) -> Tensor:
+    def counting(spec: EmbeddingPathSpec, some: Any, *rest: Any) -> Tensor:
         rows.append(len(some))
-        return run(spec, some, moved)
+        return run(spec, some, *rest)
 
     monkeypatch.setattr(EmbeddingPathSpec, "run", counting)
     request = request_of(CONTEXT, stride=20)
