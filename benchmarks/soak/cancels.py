@@ -100,14 +100,21 @@ async def _cancel_all(
 
     async def work() -> None:
         for _ in waiting:
-            call = asyncio.create_task(answer(client, lasting(chance)))
-            done, _ = await asyncio.wait((call,), timeout=chance.uniform(0.0, full))
-            if done:
-                ended["answered"] += 1
-                ended["points"] += call.result()
-                continue
-            call.cancel()
-            await asyncio.wait((call,))
-            ended["cancelled"] += 1
+            while not await _cancelled(client, chance, full, ended):
+                pass
 
     await asyncio.gather(*(work() for _ in range(clients)))
+
+
+async def _cancelled(client: AsyncClient, chance: random.Random, full: float, ended: Counter[str]) -> bool:
+    """Ask, and cancel after 0 to `full` seconds; false if the answer came before."""
+    call = asyncio.create_task(answer(client, lasting(chance)))
+    done, _ = await asyncio.wait((call,), timeout=chance.uniform(0.0, full))
+    if done:
+        ended["answered"] += 1
+        ended["points"] += call.result()
+        return False
+    call.cancel()
+    await asyncio.wait((call,))
+    ended["cancelled"] += 1
+    return True

@@ -14,8 +14,7 @@ async def test_mixed_requests_end_as_they_should_and_cancelled_ones_cost_little(
 
     cancelled = await soak_cancels(models, log, cancels=30, clients=4)
     assert cancelled.lived
-    assert cancelled.cancelled + cancelled.answered == 30
-    assert cancelled.cancelled > 0
+    assert cancelled.cancelled == 30
     assert cancelled.counts["late_points"] == 0
     assert 0 <= cancelled.counts["cancelled_points"] <= cancelled.spent
     assert cancelled.saved > 0
