@@ -30,12 +30,13 @@ def models(zoo_model: ZooModel, sentiment_model: Path) -> dict[str, Path]:
 def pair(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server with two workers of one thread each; who kills one waits until it is replaced."""
     log = tmp_path_factory.mktemp("pair") / "server.log"
-    with live_server(models, log, "--workers", "2", "--threads", "1") as server:
+    # The same requests are to take as long each time.
+    with live_server(models, log, "--workers", "2", "--threads", "1", "--kept-points-mib", "0") as server:
         yield server
 
 
 @pytest.fixture
 def start(models: dict[str, Path], tmp_path: Path) -> StartServer:
     """Starts a server of one worker that the test may kill; takes more flags."""
-    flags = ("--workers", "1", "--threads", "1")
+    flags = ("--workers", "1", "--threads", "1", "--kept-points-mib", "0")
     return lambda *more: starting_server(models, tmp_path / "server.log", *flags, *more)

@@ -77,9 +77,9 @@ async def test_unknown_model_tells_which_there_are(front: Front) -> None:
         (
             {
                 "zero_shot_classification": {"text": "t", "labels": ["l"], "multi_label": True},
-                "options": {"long_input": {"window": {}}},
+                "options": {"long_input": {"window": {"aggregate": "AGGREGATE_MEAN_LOGITS"}}},
             },
-            "options.long_input.window of zero_shot_classification",
+            "options.long_input.window.aggregate MEAN_LOGITS of zero_shot_classification",
         ),
     ],
 )
