@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-from torch import Tensor
-
 from ligserve.server.workers.explainers.accuracy import asked_tolerance, window_rule
 from ligserve.server.workers.explainers.aggregates import MAX
 from ligserve.server.workers.explainers.candidates import Candidates
 from ligserve.server.workers.explainers.competing_labels import CompetingLabels
 from ligserve.server.workers.explainers.document_outcome import DocumentOutcome, WindowLogits
 from ligserve.server.workers.explainers.long_input import Cut
-from ligserve.server.workers.explainers.plan import DocumentPlan, Explained, Plan, Together
+from ligserve.server.workers.explainers.plan import DocumentPlan, Plan, Together
 from ligserve.server.workers.explainers.premise_outcome import (
     Premise,
     outcome_by_label,
@@ -18,6 +16,7 @@ from ligserve.server.workers.explainers.premise_outcome import (
 )
 from ligserve.server.workers.explainers.premise_windows import PremisePaths
 from ligserve.server.workers.explainers.setting import Setting
+from ligserve.server.workers.explainers.window_paths import not_asked
 from ligserve.v1 import explanation_service_pb2 as pb
 
 
@@ -75,8 +74,8 @@ def _plan(
     return Plan(
         model=setting.model,
         convention=convention,
-        paths=PremisePaths(setting, cuts, _known_before),
-        outcome=_not_asked,
+        paths=PremisePaths(setting, cuts, not_asked),
+        outcome=not_asked,
         warnings=[*setting.warnings, *warnings],
         document=document,
     )
@@ -85,11 +84,3 @@ def _plan(
 def _premise(setting: Setting, cuts: Sequence[Cut], hypotheses: Sequence[str]) -> Premise:
     counts = [end - start for start, end in cuts[0].spans]
     return Premise(hypotheses, setting.options.long_input.window.aggregate, counts)
-
-
-def _known_before(_logits: Tensor) -> Sequence[Explained]:
-    raise RuntimeError("what a window explains follows from the document's outcome")
-
-
-def _not_asked(_logits: Sequence[Tensor]) -> pb.Header:
-    raise RuntimeError("a document has an outcome of its own")
