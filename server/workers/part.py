@@ -8,6 +8,7 @@ from torch import Tensor
 from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.explainers import Explained, PathPlan
+from ligserve.server.workers.explainers.accuracy import refuse_too_many_scores
 from ligserve.server.workers.quadrature import LockStepRule, NodeValue
 
 
@@ -93,11 +94,13 @@ class Part:
         self.explained = explained
         self.share = share
         self.path.outputs = self.plan.outputs or [each.output for each in explained]
+        self._check()
 
     def predicted(self, logits: Tensor) -> Sequence[Output]:
         """Keep the logits; the job waits for those of every part."""
         self.logits = logits
         self.explained = self.plan.explained(logits)
+        self._check()
         self._job.part_predicted()
         return self.plan.outputs or [each.output for each in self.explained]
 
@@ -121,3 +124,6 @@ class Part:
     def failed(self, error: Exception) -> None:
         """Pass it on."""
         self._job.failed(error)
+
+    def _check(self) -> None:
+        refuse_too_many_scores(self.path.rule, len(self.explained), self.path.spec.length)

@@ -227,6 +227,19 @@ def test_the_cap_on_points_holds() -> None:
     assert estimate.error_bound[0] > 1e-3
 
 
+def test_the_cap_on_memory_holds_for_the_targets_that_are_worked_on() -> None:
+    """Two targets of one token: 40 points of both, or 80 of one."""
+    easy, hard = logistic_sum([(1.0, 0.5, 0.2)])[0], logistic_sum([(1.0, 0.37, 1e-5)])[0]
+    alone = AdaptiveRule(1e-4, 1024, most_bytes=40 * 8)
+    assert integrate(alone, hard).points <= [40]
+    assert alone.stop_reasons() == [pb.STOP_REASON_MAX_POINTS]
+    hard.asked.clear()
+    both = AdaptiveRule(1e-4, 1024, most_bytes=80 * 8)
+    points = integrate(both, easy, hard).points
+    assert both.stop_reasons() == [pb.STOP_REASON_TOLERANCE, pb.STOP_REASON_MAX_POINTS]
+    assert points[0] <= 40 < points[1] <= 80
+
+
 def test_a_target_that_is_done_is_frozen_and_costs_nothing_more() -> None:
     """`integrate` asks each integrand only for the points that the rule needs it at."""
     smooth, steep = [(1.0, 0.5, 0.5), (0.3, 0.2, 0.4)], [(1.0, 0.2, 0.01), (0.5, 0.4, 0.02)]

@@ -708,10 +708,13 @@ class Tolerance(_message.Message):
     Default: 0.01.
     """
     max_points: _builtins.int
-    """Most points (one forward and one backward pass of one row each) for a path, 17 to 16384. For
-    images fewer where they would fill the worker's memory: for one target without a noise tunnel at
-    most 2^27 / number of scores, in proportion fewer for more targets, down to 17. For windows that move
-    together (AGGREGATE_MEAN_LOGITS) at most 2^26 / number of scores. Default: 1024.
+    """Most points (one forward and one backward pass of one row each) for a path, 17 to 16384. Fewer where
+    they would fill the worker's memory. Texts: 2^26 / (tokens x targets that are still worked on), a share
+    of that for each of several paths that are integrated at a time by themselves (labels with multi_label,
+    two windows of a long text); INVALID_ARGUMENT (TOO_MANY_SCORES) where the first 15 points are more.
+    Windows that move together (AGGREGATE_MEAN_LOGITS): 2^26 / number of scores. Images: for one target
+    without a noise tunnel 2^27 / number of scores, in proportion fewer for more targets, down to 17.
+    Default: 1024.
     """
     def __init__(
         self,

@@ -1,6 +1,8 @@
 """From the request's accuracy to a quadrature rule."""
 
+from ligserve.server.errors import FieldViolation, InvalidArgumentError
 from ligserve.server.workers.quadrature import (
+    MAX_KEPT_BYTES,
     AdaptiveRule,
     FixedRule,
     QuadratureRule,
@@ -13,10 +15,16 @@ from ligserve.v1 import explanation_pb2 as pb
 DEFAULT_TOLERANCE = 0.01
 DEFAULT_MAX_POINTS = 1024
 DEFAULT_STEPS = 50
+# Of a long text as many are open at least; more of them only where they are short.
+WINDOWS_AT_ONCE = 2
 
 
 def quadrature_rule(
-    options: pb.ExplainOptions, convention: "pb.Convention.ValueType", points_that_fit: int | None = None
+    options: pb.ExplainOptions,
+    convention: "pb.Convention.ValueType",
+    points_that_fit: int | None = None,
+    *,
+    paths: int = 1,
 ) -> QuadratureRule:
     """The rule asked for; by default the library's 50 nodes in LIBRARY, a tolerance in FAITHFUL.
 
@@ -24,12 +32,14 @@ def quadrature_rule(
         options: how exact.
         convention: whose habits are followed.
         points_that_fit: most points that an adaptive rule can keep in memory; None: as many as are asked for.
+        paths: how many of the request's paths are integrated at a time, each by a rule of its own.
     """
     tolerance = asked_tolerance(options, convention)
     if tolerance is None:
         return _fixed(options.fixed_steps)
     max_points = _max_points(options)
-    return AdaptiveRule(tolerance, min(max_points, points_that_fit or max_points))
+    max_points = min(max_points, points_that_fit or max_points)
+    return AdaptiveRule(tolerance, max_points, most_bytes=MAX_KEPT_BYTES // paths)
 
 
 def image_rule(
@@ -71,7 +81,9 @@ def window_rule(
     tolerance = asked_tolerance(options, convention)
     if tolerance is None:
         return _fixed(options.fixed_steps)
-    return AdaptiveRule(tolerance / (1 + tolerance), _max_points(options), whole=change)
+    tolerance /= 1 + tolerance
+    most_bytes = MAX_KEPT_BYTES // WINDOWS_AT_ONCE
+    return AdaptiveRule(tolerance, _max_points(options), whole=change, most_bytes=most_bytes)
 
 
 def asked_tolerance(options: pb.ExplainOptions, convention: "pb.Convention.ValueType") -> float | None:
@@ -80,6 +92,21 @@ def asked_tolerance(options: pb.ExplainOptions, convention: "pb.Convention.Value
     if accuracy == "fixed_steps" or (accuracy is None and convention == pb.CONVENTION_LIBRARY):
         return None
     return options.tolerance.relative if options.tolerance.HasField("relative") else DEFAULT_TOLERANCE
+
+
+def refuse_too_many_scores(rule: QuadratureRule, targets: int, tokens: int) -> None:
+    """Refuse what an adaptive rule cannot keep even the first points of.
+
+    Raises:
+        InvalidArgumentError: it cannot.
+    """
+    if isinstance(rule, AdaptiveRule) and not rule.first_round_fits(targets, tokens):
+        text = (
+            f"does not do for {targets} targets of {tokens} tokens each: the first points alone would take "
+            "more memory than a request may use. Ask for fixed_steps, which keep only sums, for fewer "
+            "targets or for a shorter text"
+        )
+        raise InvalidArgumentError([FieldViolation("options.tolerance", text)], reason="TOO_MANY_SCORES")
 
 
 def _max_points(options: pb.ExplainOptions) -> int:

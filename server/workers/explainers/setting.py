@@ -35,6 +35,7 @@ class Setting:
         precision: the arithmetic of the paths' points.
         warnings: what is odd about it.
         every_class: the logits of all classes where the request is to be retargetable, else empty.
+        paths: how many paths are integrated at a time, each by a rule of its own.
     """
 
     model: TextModel
@@ -47,6 +48,7 @@ class Setting:
     precision: Precision
     warnings: Sequence[explanation_service_pb2.Warning]
     every_class: Sequence[Output] = ()
+    paths: int = 1
 
     @property
     def library(self) -> bool:
@@ -71,7 +73,7 @@ class Setting:
             prediction_row=text.prediction_row,
             precision=self.precision,
         )
-        rule = quadrature_rule(self.options, self.convention)
+        rule = quadrature_rule(self.options, self.convention, paths=self.paths)
         return PathPlan(
             spec,
             rule,

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ligserve.server.workers.explainers.accuracy import asked_tolerance, quadrature_rule
+from ligserve.server.workers.explainers.accuracy import WINDOWS_AT_ONCE, asked_tolerance, quadrature_rule
 from ligserve.server.workers.explainers.class_plans import telling_the_loss
 from ligserve.server.workers.explainers.faithful_text import faithful_input
 from ligserve.server.workers.explainers.library_text import library_input, library_text_row
@@ -88,7 +88,7 @@ def _of_windows(setting: Setting, cut: Cut, asked: TokenQuestion) -> Plan:
             outcome=windows.outcome,
             first_tokens=[start for start, _ in spans],
             token_counts=[end - start for start, end in spans],
-            rule=lambda _: quadrature_rule(options, convention),
+            rule=lambda _: quadrature_rule(options, convention, paths=WINDOWS_AT_ONCE),
             tolerance=asked_tolerance(options, convention),
             targets=sum(most),
             targets_in=most,

@@ -70,7 +70,7 @@ class _ByThemselves:
 
     def plan(self, texts: Sequence[TextInput]) -> Plan:
         """A path for each label."""
-        setting, candidates = self.setting, self._candidates()
+        setting, candidates = replace(self.setting, paths=len(texts)), self._candidates()
         return Plan(
             model=setting.model,
             convention=setting.convention,

@@ -1,6 +1,6 @@
 """Quadrature rules along a path, fixed and adaptive."""
 
-from ligserve.server.workers.quadrature.adaptive import AdaptiveRule
+from ligserve.server.workers.quadrature.adaptive import MAX_KEPT_BYTES, AdaptiveRule
 from ligserve.server.workers.quadrature.copies import CombinedCopies
 from ligserve.server.workers.quadrature.fixed import FixedRule, gauss_legendre, midpoint
 from ligserve.server.workers.quadrature.forecast import PointsForecast
@@ -10,6 +10,7 @@ from ligserve.server.workers.quadrature.rule import EndValue, NodeValue, PathEst
 
 __all__ = [
     "BAR",
+    "MAX_KEPT_BYTES",
     "AdaptiveRule",
     "CombinedCopies",
     "Coupling",

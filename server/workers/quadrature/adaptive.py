@@ -30,6 +30,11 @@ PANEL_NOISE = 0.25
 NOISE_SHARE = 2e-6
 
 
+# What the token sums of a request's points may take in memory. Half a GiB.
+MAX_KEPT_BYTES = 1 << 29
+_FLOAT64_BYTES = 8
+
+
 class AdaptiveRule:
     """Splits the worst panels until the tolerance is reached for every target.
 
@@ -39,15 +44,24 @@ class AdaptiveRule:
         whole: None, or for a path that is a part of a whole, (K,) a size of the whole for each target: the
             allowed error is then half relative to the path's own size, and half to this.
         score_errors: whether an error is told for each score, rather than for their sum alone.
+        most_bytes: what the token sums of all points may take, for the targets that are worked on; with more
+            points they end as with `max_points`.
     """
 
     def __init__(
-        self, tolerance: float, max_points: int, whole: Floats | None = None, *, score_errors: bool = True
+        self,
+        tolerance: float,
+        max_points: int,
+        whole: Floats | None = None,
+        *,
+        score_errors: bool = True,
+        most_bytes: int = MAX_KEPT_BYTES,
     ) -> None:
         self._tolerance = tolerance
         self._max_points = max_points
         self._whole = whole
         self._score_errors = score_errors
+        self._most_bytes = most_bytes
         self._new: dict[float, NodeValue] = {}
         self._samples: Samples | None = None
         self._results: Results | None = None
@@ -59,6 +73,10 @@ class AdaptiveRule:
     def forecast(self, targets: int) -> PointsForecast:
         """At least the first round, at most the points that are allowed."""
         return adaptive_points(self._tolerance, targets, len(FIRST_POINTS), self._max_points)
+
+    def first_round_fits(self, targets: int, tokens: int) -> bool:
+        """Whether so many targets' points of the first round can be kept."""
+        return len(FIRST_POINTS) * targets * tokens * _FLOAT64_BYTES <= self._most_bytes
 
     def needed(self, count: int) -> Sequence[int]:
         """The targets that are not done."""
@@ -83,8 +101,9 @@ class AdaptiveRule:
         going_on = results.error > self._tolerance * results.size
         errors = self._relative_errors(found, results)[going_on]
         results.close(~going_on, pb.STOP_REASON_TOLERANCE)
-        middles, capped = splits(held.alphas, errors, self._max_points - len(held.alphas))
         late = errors.sum(axis=1) > 1
+        room = self._most_points(held, int(late.sum())) - len(held.alphas)
+        middles, capped = splits(held.alphas, errors, room)
         results.close(~late, pb.STOP_REASON_NOISE_FLOOR)
         if not middles:
             end = pb.STOP_REASON_MAX_POINTS if capped else pb.STOP_REASON_NOISE_FLOOR
@@ -99,6 +118,11 @@ class AdaptiveRule:
     def stop_reasons(self) -> list["pb.StopReason.ValueType"]:
         """TOLERANCE where it was reached, else what stood in the way."""
         return [] if self._results is None else list(self._results.reasons)
+
+    def _most_points(self, samples: Samples, targets: int) -> int:
+        """How many points of so many targets there may be."""
+        each = max(1, targets) * samples.tokens * samples.token_sums[0].itemsize
+        return min(self._max_points, self._most_bytes // each)
 
     def _relative_errors(self, found: Findings, results: Results) -> Floats:
         """(open, panels): each panel's error as a multiple of what all may have; 0 where it is noise."""
