@@ -44,7 +44,11 @@ Threads = Annotated[
     typer.Option(help="Threads of each worker. Default: cores / workers; more than cores is far slower."),
 ]
 TokenBudget = Annotated[
-    int | None, typer.Option(help="Most tokens (rows x padded length) in a batch. Default: 1024.")
+    int | None,
+    typer.Option(
+        help="Most tokens (rows x padded length) in a batch. Default: as many as each model needs to be "
+        "fast, tried out when it is loaded.",
+    ),
 ]
 KeptPointsMib = Annotated[
     int | None,

@@ -39,6 +39,12 @@ class ServerLog:
         assert found, f"no {event!r} with {fields} in\n{self.text()}"
         return found
 
+    def events(self, event: str) -> list[dict[str, Any]]:
+        """The lines of that event so far."""
+        with self._grown:
+            entries = [json.loads(line) for line in self._lines if line.startswith("{")]
+        return [entry for entry in entries if entry.get("event") == event]
+
     def close(self) -> None:
         """Wait for the end of the stream: the server and all of its workers have closed it."""
         self._follower.join()

@@ -40,17 +40,17 @@ class Accounts:
             for path in plan.paths:
                 path.spec.check()
         known = forecast(plan, keeps_points=self._engine.keeps_points)
-        workload = plan.paths[0].spec.workload
+        workload, budget = plan.paths[0].spec.workload, self._engine.budgets.of(plan.model)
         correction = self._learnt.correction(workload, known.kind, known.tolerance)
-        expected = known.expected(correction.ratio, self._engine.token_budget)
+        expected = known.expected(correction.ratio, budget)
         return pb.EstimateCostResponse(
             windows=known.windows,
             targets=known.targets,
             targets_may_be_fewer=known.may_explain_less,
             expected=self._cost(plan, expected, planning_s),
-            maximum=self._cost(plan, known.at_most(self._engine.token_budget), planning_s),
+            maximum=self._cost(plan, known.at_most(budget), planning_s),
             learnt_from=correction.requests,
-            judged_token_passes=self._judged(known).token_passes,
+            judged_token_passes=self._judged(plan, known).token_passes,
             max_token_passes=self._limits.get(plan.model.name, 0),
         )
 
@@ -61,7 +61,7 @@ class Accounts:
             InvalidArgumentError: it costs more.
         """
         known = forecast(plan, keeps_points=self._engine.keeps_points)
-        refuse_costly(known, self._judged(known), self._limits.get(plan.model.name, 0))
+        refuse_costly(known, self._judged(plan, known), self._limits.get(plan.model.name, 0))
         return known
 
     def learn(self, plan: Plan, known: Forecast, summary: pb.Summary) -> None:
@@ -70,11 +70,11 @@ class Accounts:
         cut = any(target.stop_reason == pb.STOP_REASON_DEADLINE for target in summary.targets)
         if known.tolerance is None or not known.paths_known or cut or not took:
             return
-        ratio = took / self._judged(known).points
+        ratio = took / self._judged(plan, known).points
         self._learnt.learn(plan.paths[0].spec.workload, known.kind, known.tolerance, ratio)
 
-    def _judged(self, known: Forecast) -> PathCost:
-        return known.expected(AS_DOCUMENTED, self._engine.token_budget)
+    def _judged(self, plan: Plan, known: Forecast) -> PathCost:
+        return known.expected(AS_DOCUMENTED, self._engine.budgets.of(plan.model))
 
     def _cost(self, plan: Plan, cost: PathCost, planning_s: float) -> pb.Cost:
         told = pb.Cost(

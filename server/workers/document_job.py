@@ -66,7 +66,7 @@ class DocumentJob:
         """What comes before the first gradient; between two steps others have their turn."""
         try:
             survey = Survey(self._plan.paths, self._document.ends_of)
-            for _ in survey.steps(engine.token_budget):
+            for _ in survey.steps(engine.budgets):
                 self._tell_progress(survey)
                 yield
                 if not self._channel.open:

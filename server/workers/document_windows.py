@@ -13,6 +13,7 @@ from ligserve.server.workers.document_totals import DocumentTotals
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import PathPlan, Plan
+from ligserve.server.workers.explainers.accuracy import WINDOWS_AT_ONCE
 from ligserve.server.workers.explainers.document_outcome import DocumentOutcome
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job_channel import EstimatePace, JobChannel, deadline_of
@@ -22,7 +23,6 @@ from ligserve.v1 import explanation_service_pb2 as pb
 
 # As many windows are open at a time as fill a batch with about so many points of each, but two at least.
 POINTS_AT_ONCE = 8
-LEAST_OPEN_WINDOWS = 2
 # Progress tells of each target how much is unexplained, but not of more than these.
 MOST_TOLD_TARGETS = 1000
 
@@ -122,7 +122,8 @@ class DocumentWindows:
 
     def _open_windows(self) -> None:
         longest = max(self._document.token_counts)
-        most = max(LEAST_OPEN_WINDOWS, -(-self._engine.token_budget // (POINTS_AT_ONCE * longest)))
+        budget = self._engine.budgets.of(self._plan.model)
+        most = max(WINDOWS_AT_ONCE, -(-budget // (POINTS_AT_ONCE * longest)))
         while self._channel.open and self._waiting and len(self._open) < most:
             parts = list(self._parts(self._waiting.popleft()))
             self._open.update({part.window: (part, EstimatePace(self._run)) for part in parts})

@@ -133,7 +133,7 @@ class NoisyJob:
             specs = list(islice(self._specs, self._room))
             self._opened += len(specs)
             self._pending += len(specs)
-            for batch in in_batches(specs, lambda spec: spec, self._engine.token_budget):
+            for batch in in_batches(specs, lambda spec: spec, self._engine.budgets):
                 if not self._channel.open:
                     return
                 for spec, rule in zip(batch, self._rules(batch), strict=True):

@@ -1,5 +1,6 @@
 """The worker process: frames in, jobs to the engine, frames out."""
 
+import dataclasses
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from ligserve.internal.v1.frames_pb2 import JobEvent, RunJob, StartWorker, Worke
 from ligserve.server.errors import FailedPreconditionError, NotFoundError, UnimplementedError, to_failure
 from ligserve.server.logs import configure_logs, logger
 from ligserve.server.workers.accounts import Accounts
+from ligserve.server.workers.budget_probe import learnt_budget
 from ligserve.server.workers.description import describe
 from ligserve.server.workers.document_job import DocumentJob
 from ligserve.server.workers.engine.engine import Engine
@@ -80,7 +82,10 @@ def _load_models(start: StartWorker) -> dict[str, LoadedModel]:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     models = {}
     for source in start.models:
-        models[source.name] = model = with_precisions(probed(load_model(source, start.device)))
+        model = with_precisions(probed(load_model(source, start.device)))
+        if not start.token_budget:
+            model = dataclasses.replace(model, token_budget=learnt_budget(model))
+        models[source.name] = model
         _log.info(
             "model_loaded",
             worker=start.worker_id,
@@ -88,6 +93,7 @@ def _load_models(start: StartWorker) -> dict[str, LoadedModel]:
             revision=model.revision,
             pads_safely=model.pads_safely,
             precisions=list(map(precision_name, model.precisions)),
+            token_budget=start.token_budget or model.token_budget,
             refusals=_named(model.refusals) or None,
         )
     return models

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from torch import Tensor
 
+from ligserve.server.workers.engine.budgets import Budgets
 from ligserve.server.workers.engine.forward import end_logits, in_batches, in_halves, predicted_logits
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.engine.spec import PathSpec
@@ -37,9 +38,9 @@ class Survey:
         self._starts: list[Tensor] = []
         self._ends: list[Tensor] = []
 
-    def steps(self, token_budget: int) -> Iterator[None]:
+    def steps(self, budgets: Budgets) -> Iterator[None]:
         """One forward pass after the other, of at most so many rows x padded length each."""
-        for batch in in_batches(self._paths, lambda path: path.spec, token_budget):
+        for batch in in_batches(self._paths, lambda path: path.spec, budgets):
             self._inputs += self._done(batch, predicted_logits)
             yield
             if self._ends_of is None:

@@ -9,6 +9,7 @@ from functools import partial
 
 from ligserve.server.logs import logger
 from ligserve.server.workers.engine.batch import Batch, Values
+from ligserve.server.workers.engine.budgets import Budgets
 from ligserve.server.workers.engine.forward import in_batches, in_halves, predicted_logits
 from ligserve.server.workers.engine.kept_points import KeptPoints
 from ligserve.server.workers.engine.path import Path
@@ -20,8 +21,6 @@ from ligserve.server.workers.failures import is_out_of_memory
 
 _log = logger("ligserve.engine")
 
-# Rows x padded length in a batch; about 512 already saturate two cores.
-DEFAULT_TOKEN_BUDGET = 1024
 # Most batches that have had a turn and need more, each with its activations in memory.
 MAX_UNDER_WAY = 2
 # An answer goes out this long before the deadline, and at least this many turns' time before it.
@@ -33,7 +32,7 @@ class Engine:
     """Runs the points of all paths that are submitted, until it is closed.
 
     Args:
-        token_budget: most rows x padded length in a batch; 0 for the default.
+        token_budget: most rows x padded length in a batch; 0 for what each model's probe has found.
         kept_bytes: most memory, for each model, that points take for later questions about the same input.
 
     Attributes:
@@ -43,10 +42,10 @@ class Engine:
     def __init__(self, token_budget: int = 0, kept_bytes: int = 0) -> None:
         self.tally = Tally()
         self._kept = KeptPoints(kept_bytes)
-        self.token_budget = token_budget or DEFAULT_TOKEN_BUDGET
+        self.budgets = Budgets(token_budget)
         self._inbox: queue.SimpleQueue[Iterator[None] | None] = queue.SimpleQueue()
         self._forward_work: list[Iterator[None]] = []
-        self._scheduler = Scheduler(self.token_budget)
+        self._scheduler = Scheduler(self.budgets)
         self._under_way: deque[Batch] = deque()
         self._closed = False
         self._turn_seconds = 0.0
@@ -112,7 +111,7 @@ class Engine:
     def _predicted(self, paths: Sequence[Path]) -> Iterator[None]:
         """Predict paths, some at a time; they are scheduled when all are predicted."""
         good: list[Path] = []
-        for number, batch in enumerate(in_batches(paths, lambda path: path.spec, self.token_budget)):
+        for number, batch in enumerate(in_batches(paths, lambda path: path.spec, self.budgets)):
             if number:
                 yield
             wanted = [path for path in batch if not path.cancelled]
@@ -184,15 +183,19 @@ class Engine:
 
         Not while others hold memory, which they will give back.
         """
-        if len(slices) > 1:
-            self._under_way.extend(Batch([piece]) for piece in slices)
-            return
         path, alphas = slices[0].path, slices[0].alphas
         out_of_memory = is_out_of_memory(error)
         if out_of_memory and any(batch.holds_memory for batch in self._under_way):
             self._under_way.append(Batch(slices))
             return
-        if out_of_memory and len(alphas) > 1:
+        rows = sum(len(piece.alphas) for piece in slices)
+        if out_of_memory and rows > 1:
+            longest = max(piece.path.spec.tokens for piece in slices)
+            self.budgets.halve(path.spec.model, rows * longest)
+        if len(slices) > 1:
+            self._under_way.extend(Batch([piece]) for piece in slices)
+            return
+        if out_of_memory and rows > 1:
             middle = len(alphas) // 2
             halves = (alphas[:middle], alphas[middle:])
             self._under_way.extend(Batch([Slice(path, half)]) for half in halves)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ligserve.server.workers.engine.batch import stacked
+from ligserve.server.workers.engine.budgets import Budgets
 from ligserve.server.workers.engine.scheduler import may_share
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.failures import is_out_of_memory
@@ -49,13 +50,13 @@ def in_halves(items: Sequence[T], run: Callable[[Sequence[T]], list[R]]) -> list
     return in_halves(items[:middle], run) + in_halves(items[middle:], run)
 
 
-def in_batches(items: Sequence[T], spec: Callable[[T], PathSpec], token_budget: int) -> Iterator[list[T]]:
+def in_batches(items: Sequence[T], spec: Callable[[T], PathSpec], budgets: Budgets) -> Iterator[list[T]]:
     """The items in order, in batches of paths that may share one; each item is looked at once.
 
     Args:
         items: paths, or what has one.
         spec: the path of an item.
-        token_budget: most rows x padded length; one row always goes.
+        budgets: most rows x padded length; one row always goes.
     """
     batch: list[T] = []
     first: PathSpec | None = None
@@ -63,7 +64,7 @@ def in_batches(items: Sequence[T], spec: Callable[[T], PathSpec], token_budget: 
     for item in items:
         own = spec(item)
         longest = max(longest, own.tokens)
-        full = (len(batch) + 1) * longest > token_budget
+        full = (len(batch) + 1) * longest > budgets.of(own.model)
         if first is not None and (full or not may_share(first, own)):
             yield batch
             batch, first, longest = [], None, own.tokens

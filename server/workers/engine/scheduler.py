@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ligserve.server.workers.engine.budgets import Budgets
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.v1 import explanation_pb2 as pb
@@ -37,11 +38,11 @@ class Scheduler:
     """Takes turns between paths; fills each batch with points of other paths of similar length.
 
     Args:
-        token_budget: most rows x padded length in a batch; one row always goes.
+        budgets: most rows x padded length in a batch; one row always goes.
     """
 
-    def __init__(self, token_budget: int) -> None:
-        self._budget = token_budget
+    def __init__(self, budgets: Budgets) -> None:
+        self._budgets = budgets
         self._paths: deque[Path] = deque()
 
     def __len__(self) -> int:
@@ -86,10 +87,10 @@ class Scheduler:
 
     def _fill(self, paths: list[Path]) -> list[Slice]:
         batch: list[Slice] = []
-        rows, longest = 0, paths[0].spec.tokens
+        rows, longest, budget = 0, paths[0].spec.tokens, self._budgets.of(paths[0].spec.model)
         for path in paths:
             longest = max(longest, path.spec.tokens)
-            room = max(self._budget // longest - rows, 0 if batch else 1)
+            room = max(budget // longest - rows, 0 if batch else 1)
             if room <= 0:
                 break
             alphas = path.take(room)

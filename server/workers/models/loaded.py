@@ -18,6 +18,8 @@ from ligserve.v1 import explanation_pb2
 
 # One row's inputs by the name of the forward pass' parameter, each without the batch dimension.
 RowInputs = Mapping[str, Tensor]
+# Where no probe has found another.
+DEFAULT_TOKEN_BUDGET = 1024
 # Why an explainer cannot be served in a convention, by both.
 Refusals = Mapping[tuple[str, "explanation_pb2.Convention.ValueType"], str]
 
@@ -37,6 +39,7 @@ class LoadedModel:
         precisions: what paths can be computed in, the default first.
         refusals: what the probe found not to work, and why.
         rounded: the network's matrices in other precisions.
+        token_budget: rows x padded length from which on larger batches are no faster.
     """
 
     name: str
@@ -49,6 +52,7 @@ class LoadedModel:
     precisions: tuple[Precision, ...] = (explanation_pb2.PRECISION_FLOAT32,)
     refusals: Refusals = field(default_factory=dict)
     rounded: RoundedMatrices = field(default_factory=RoundedMatrices)
+    token_budget: int = DEFAULT_TOKEN_BUDGET
 
     @property
     def device(self) -> torch.device:
