@@ -22,7 +22,7 @@ from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.outputs import ClassOutput, Output
 from ligserve.server.workers.engine.path import Path as LinePath
-from ligserve.server.workers.explainers.faithful_text import faithful_input
+from ligserve.server.workers.explainers.inputs.faithful_text import faithful_input
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.models.loading import load_model
 from ligserve.server.workers.quadrature import (

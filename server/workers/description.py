@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from ligserve.server.long_inputs import LONG_INPUTS, long_input_support
 from ligserve.server.workers.explainers import PLANNERS
-from ligserve.server.workers.explainers.baselines import supported_baselines
-from ligserve.server.workers.explainers.image_setting import IMAGE_BASELINES
-from ligserve.server.workers.explainers.moved_layer import supported_layers
-from ligserve.server.workers.explainers.support import CONVENTIONS, head_refusal, refusal
+from ligserve.server.workers.explainers.options.baselines import supported_baselines
+from ligserve.server.workers.explainers.options.image_setting import IMAGE_BASELINES
+from ligserve.server.workers.explainers.options.moved_layer import supported_layers
+from ligserve.server.workers.explainers.options.support import CONVENTIONS, head_refusal, refusal
 from ligserve.server.workers.models.loaded import LoadedModel, TextModel
 from ligserve.v1 import explanation_pb2, model_service_pb2
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from ligserve.server import large_messages
 from ligserve.server.workers.explainers import Plan
-from ligserve.server.workers.explainers.document_outcome import Outcome
-from ligserve.server.workers.explainers.plan import DocumentPlan
+from ligserve.server.workers.explainers.plans.document_outcome import Outcome
+from ligserve.server.workers.explainers.plans.plan import DocumentPlan
 from ligserve.v1 import explanation_service_pb2 as pb
 
 

@@ -11,7 +11,7 @@ from ligserve.server.workers.document_windows import MOST_TOLD_TARGETS
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import PathPlan, Plan
-from ligserve.server.workers.explainers.document_outcome import InStepOutcome
+from ligserve.server.workers.explainers.plans.document_outcome import InStepOutcome
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job_channel import EstimatePace, JobChannel, deadline_of
 from ligserve.server.workers.part import Part

@@ -10,7 +10,7 @@ from ligserve.server.workers.document_windows import DocumentWindows
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import Plan
-from ligserve.server.workers.explainers.document_outcome import InStepOutcome, Outcome
+from ligserve.server.workers.explainers.plans.document_outcome import InStepOutcome, Outcome
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job_channel import JobChannel
 from ligserve.server.workers.survey import Survey

@@ -13,8 +13,8 @@ from ligserve.server.workers.document_totals import DocumentTotals
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import PathPlan, Plan
-from ligserve.server.workers.explainers.accuracy import WINDOWS_AT_ONCE
-from ligserve.server.workers.explainers.document_outcome import DocumentOutcome
+from ligserve.server.workers.explainers.options.accuracy import WINDOWS_AT_ONCE
+from ligserve.server.workers.explainers.plans.document_outcome import DocumentOutcome
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job_channel import EstimatePace, JobChannel, deadline_of
 from ligserve.server.workers.part import Part

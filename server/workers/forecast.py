@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import PathPlan, Plan
-from ligserve.server.workers.explainers.plan import DocumentPlan, NoisyCopies
+from ligserve.server.workers.explainers.plans.plan import DocumentPlan, NoisyCopies
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.quadrature import FixedRule, PointsForecast
 from ligserve.v1 import explanation_pb2 as pb

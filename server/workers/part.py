@@ -8,7 +8,7 @@ from torch import Tensor
 from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.explainers import Explained, PathPlan
-from ligserve.server.workers.explainers.accuracy import refuse_too_many_scores
+from ligserve.server.workers.explainers.options.accuracy import refuse_too_many_scores
 from ligserve.server.workers.quadrature import LockStepRule, NodeValue
 
 

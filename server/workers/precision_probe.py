@@ -7,7 +7,7 @@ import torch
 from ligserve.server.logs import logger
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.explainers import PLANNERS
-from ligserve.server.workers.explainers.support import head_refusal, refusal
+from ligserve.server.workers.explainers.options.support import head_refusal, refusal
 from ligserve.server.workers.models.attention import attention_depends_on_length
 from ligserve.server.workers.models.loaded import LoadedModel, TextModel
 from ligserve.server.workers.models.precision import MATRIX_TYPES, Precision, precision_name

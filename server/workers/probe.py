@@ -9,10 +9,10 @@ from ligserve.server.errors import ServeError
 from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.explainers import PLANNERS
-from ligserve.server.workers.explainers.baselines import DEFAULT_BASELINE, token_or_none
-from ligserve.server.workers.explainers.faithful_text import faithful_input, faithful_pair
-from ligserve.server.workers.explainers.support import CONVENTIONS, head_refusal, refusal
-from ligserve.server.workers.explainers.text_input import SourceText
+from ligserve.server.workers.explainers.inputs.faithful_text import faithful_input, faithful_pair
+from ligserve.server.workers.explainers.inputs.text_input import SourceText
+from ligserve.server.workers.explainers.options.baselines import DEFAULT_BASELINE, token_or_none
+from ligserve.server.workers.explainers.options.support import CONVENTIONS, head_refusal, refusal
 from ligserve.server.workers.models.attention import attention_depends_on_length
 from ligserve.server.workers.models.head import SPAN
 from ligserve.server.workers.models.indexes import checked_indexes

@@ -9,7 +9,7 @@ from ligserve.server.workers.engine.forward import end_logits, in_batches, in_ha
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.explainers import PathPlan
-from ligserve.server.workers.explainers.document_outcome import WindowLogits
+from ligserve.server.workers.explainers.plans.document_outcome import WindowLogits
 
 
 class Survey:

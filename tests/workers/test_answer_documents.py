@@ -13,7 +13,7 @@ from torch import Tensor
 from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.explainers import PLANNERS, Plan
-from ligserve.server.workers.explainers.document_outcome import WindowLogits
+from ligserve.server.workers.explainers.plans.document_outcome import WindowLogits
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb

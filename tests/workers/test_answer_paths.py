@@ -16,7 +16,7 @@ from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.explainers import PLANNERS, PathPlan
-from ligserve.server.workers.explainers.moved_layer import supported_layers
+from ligserve.server.workers.explainers.options.moved_layer import supported_layers
 from ligserve.server.workers.models.layers import EmbeddingLayer
 from ligserve.server.workers.models.loaded import RowInputs, TextModel
 from ligserve.server.workers.models.precision import Precision

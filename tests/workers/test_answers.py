@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ligserve.server.workers.engine.outputs import ROUNDING, Output
 from ligserve.server.workers.engine.span_outputs import END, START, LargestLogitOutput, SpanEndOutput
 from ligserve.server.workers.explainers import PLANNERS
-from ligserve.server.workers.explainers.answers import AnswerRule, BestSpan, LargestLogits, places_in
-from ligserve.server.workers.explainers.passage import Passage
+from ligserve.server.workers.explainers.targets.answers import AnswerRule, BestSpan, LargestLogits, places_in
+from ligserve.server.workers.explainers.targets.passage import Passage
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1.explanation_service_pb2 import Answer, ExplainRequest, Tokens

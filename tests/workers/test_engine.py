@@ -17,8 +17,8 @@ from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.outputs import ClassOutput
 from ligserve.server.workers.engine.path import Path
-from ligserve.server.workers.explainers.baselines import DEFAULT_BASELINE, replacement_token
-from ligserve.server.workers.explainers.faithful_text import faithful_input
+from ligserve.server.workers.explainers.inputs.faithful_text import faithful_input
+from ligserve.server.workers.explainers.options.baselines import DEFAULT_BASELINE, replacement_token
 from ligserve.server.workers.failures import as_serve_error
 from ligserve.server.workers.models.layers import EmbeddingLayer
 from ligserve.server.workers.models.loaded import TextModel

@@ -11,7 +11,7 @@ from transformers import ImageGPTConfig, ImageGPTForImageClassification, ImageGP
 from ligserve.internal.v1.frames_pb2 import ModelSource
 from ligserve.server.workers.description import describe
 from ligserve.server.workers.engine.pixel_path import PixelPathSpec
-from ligserve.server.workers.explainers.image_input import image_row
+from ligserve.server.workers.explainers.inputs.image_input import image_row
 from ligserve.server.workers.models.loaded import ImageModel
 from ligserve.server.workers.models.loading import ModelLoadError, load_model
 from ligserve.server.workers.probe import probed

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, BertForSequ
 
 from ligserve.internal.v1.frames_pb2 import ModelSource
 from ligserve.server.workers.description import describe
-from ligserve.server.workers.explainers.support import refusal as why_refused
+from ligserve.server.workers.explainers.options.support import refusal as why_refused
 from ligserve.server.workers.models.head import SPAN, TOKEN, Head, head_of
 from ligserve.server.workers.models.limits import max_tokens
 from ligserve.server.workers.models.loaded import TextModel

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
-from ligserve.server.workers.explainers.faithful_text import faithful_input
+from ligserve.server.workers.explainers.inputs.faithful_text import faithful_input
 from ligserve.server.workers.models.indexes import checked_indexes
 from ligserve.server.workers.models.loaded import RowInputs, TextModel
 from ligserve.v1 import explanation_pb2 as pb

@@ -12,8 +12,9 @@ from captum.attr import NoiseTunnel
 from ligserve.internal.v1.frames_pb2 import ModelSource, RunJob, WorkerFrame
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.pixel_path import PIXELS, PixelPathSpec
-from ligserve.server.workers.explainers import PLANNERS, Plan, image_setting
-from ligserve.server.workers.explainers.noise import noisy_copies
+from ligserve.server.workers.explainers import PLANNERS, Plan
+from ligserve.server.workers.explainers.inputs.noise import noisy_copies
+from ligserve.server.workers.explainers.options import image_setting
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.job_channel import JobChannel
 from ligserve.server.workers.models.loaded import ImageModel

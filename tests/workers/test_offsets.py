@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from ligserve.server.errors import InvalidArgumentError
-from ligserve.server.workers.explainers.faithful_text import faithful_input
-from ligserve.server.workers.explainers.library_text import library_input
-from ligserve.server.workers.explainers.offsets import clean_text, without_outer_space
+from ligserve.server.workers.explainers.inputs.faithful_text import faithful_input
+from ligserve.server.workers.explainers.inputs.library_text import library_input
+from ligserve.server.workers.explainers.inputs.offsets import clean_text, without_outer_space
 from ligserve.server.workers.models.loaded import TextModel
 from tests.workers.conftest import LoadZoo
 

@@ -6,17 +6,21 @@ from typing import Any
 import pytest
 
 from ligserve.server.errors import FailedPreconditionError
-from ligserve.server.workers.explainers.faithful_text import faithful_pair, faithful_question, faithful_row
-from ligserve.server.workers.explainers.frame import (
+from ligserve.server.workers.explainers.documents.window_input import WindowReader
+from ligserve.server.workers.explainers.inputs.faithful_text import (
+    faithful_pair,
+    faithful_question,
+    faithful_row,
+)
+from ligserve.server.workers.explainers.inputs.frame import (
     Frame,
     library_question_frame,
     pair_frame,
     question_frame,
 )
-from ligserve.server.workers.explainers.library_pair import library_pair, library_pair_row
-from ligserve.server.workers.explainers.library_question import library_question, library_question_row
-from ligserve.server.workers.explainers.text_input import RowMaker, SourceText, TextInput
-from ligserve.server.workers.explainers.window_input import WindowReader
+from ligserve.server.workers.explainers.inputs.library_pair import library_pair, library_pair_row
+from ligserve.server.workers.explainers.inputs.library_question import library_question, library_question_row
+from ligserve.server.workers.explainers.inputs.text_input import RowMaker, SourceText, TextInput
 from ligserve.server.workers.models.loaded import TextModel
 from tests.workers.conftest import LoadZoo
 from tests.workers.test_windows import document_of

@@ -16,7 +16,7 @@ from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.outputs import ClassOutput
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.scheduler import may_share
-from ligserve.server.workers.explainers.precision import chosen_precision
+from ligserve.server.workers.explainers.options.precision import chosen_precision
 from ligserve.server.workers.models.layers import EmbeddingLayer
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.models.precision import Precision, device_precisions

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from ligserve.server.workers.explainers.spans import best_span
+from ligserve.server.workers.explainers.targets.spans import best_span
 
 Logits = NDArray[np.float64]
 

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from ligserve.client.types.document import Document as ClientDocument
 from ligserve.server.errors import InvalidArgumentError
-from ligserve.server.workers.explainers.chunks import UnbrokenTextError, chunks
-from ligserve.server.workers.explainers.document import Document, read_document
-from ligserve.server.workers.explainers.faithful_text import faithful_input, faithful_row
-from ligserve.server.workers.explainers.frame import text_frame
-from ligserve.server.workers.explainers.library_text import library_input, library_text_row
-from ligserve.server.workers.explainers.text_input import SourceText
-from ligserve.server.workers.explainers.window_input import WindowReader
-from ligserve.server.workers.explainers.windows import default_stride, own_spans, window_spans
+from ligserve.server.workers.explainers.documents.chunks import UnbrokenTextError, chunks
+from ligserve.server.workers.explainers.documents.document import Document, read_document
+from ligserve.server.workers.explainers.documents.window_input import WindowReader
+from ligserve.server.workers.explainers.documents.windows import default_stride, own_spans, window_spans
+from ligserve.server.workers.explainers.inputs.faithful_text import faithful_input, faithful_row
+from ligserve.server.workers.explainers.inputs.frame import text_frame
+from ligserve.server.workers.explainers.inputs.library_text import library_input, library_text_row
+from ligserve.server.workers.explainers.inputs.text_input import SourceText
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1.explanation_service_pb2 import Header, Tokens, Window
 from tests.workers.conftest import LoadZoo

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 
 from ligserve.server.workers.explainers.image_classification import plan_image_classification
 from ligserve.server.workers.explainers.multi_label_classification import plan_multi_label_classification
+from ligserve.server.workers.explainers.options.support import refuse_head
 from ligserve.server.workers.explainers.pairwise_sequence_classification import (
     plan_pairwise_sequence_classification,
 )
-from ligserve.server.workers.explainers.plan import Explained, PathPlan, Plan, Planning
+from ligserve.server.workers.explainers.plans.plan import Explained, PathPlan, Plan, Planning
 from ligserve.server.workers.explainers.question_answering import plan_question_answering
 from ligserve.server.workers.explainers.sequence_classification import plan_sequence_classification
-from ligserve.server.workers.explainers.support import refuse_head
 from ligserve.server.workers.explainers.token_classification import plan_token_classification
 from ligserve.server.workers.explainers.zero_shot_classification import plan_zero_shot_classification
 from ligserve.server.workers.models.loaded import ImageModel, LoadedModel, TextModel

@@ -5,21 +5,26 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ligserve.server.workers.explainers.accuracy import asked_tolerance, window_rule
-from ligserve.server.workers.explainers.aggregates import MAX, Aggregation, DocumentTargets, document_outcome
-from ligserve.server.workers.explainers.faithful_text import faithful_input
-from ligserve.server.workers.explainers.library_text import library_input
-from ligserve.server.workers.explainers.long_input import Cut, cut_text
-from ligserve.server.workers.explainers.plan import (
+from ligserve.server.workers.explainers.documents.aggregates import (
+    MAX,
+    Aggregation,
+    DocumentTargets,
+    document_outcome,
+)
+from ligserve.server.workers.explainers.documents.long_input import Cut, cut_text
+from ligserve.server.workers.explainers.documents.window_paths import WindowPaths
+from ligserve.server.workers.explainers.documents.windows_in_step import outputs_in_step, rule_in_step
+from ligserve.server.workers.explainers.inputs.faithful_text import faithful_input
+from ligserve.server.workers.explainers.inputs.library_text import library_input
+from ligserve.server.workers.explainers.inputs.text_input import SourceText, TextInput
+from ligserve.server.workers.explainers.options.accuracy import asked_tolerance, window_rule
+from ligserve.server.workers.explainers.options.setting import Setting
+from ligserve.server.workers.explainers.plans.plan import (
     DocumentPlan,
     Explained,
     Plan,
     Planning,
 )
-from ligserve.server.workers.explainers.setting import Setting
-from ligserve.server.workers.explainers.text_input import SourceText, TextInput
-from ligserve.server.workers.explainers.window_paths import WindowPaths
-from ligserve.server.workers.explainers.windows_in_step import outputs_in_step, rule_in_step
 from ligserve.v1 import explanation_service_pb2
 
 # From the logits of each path's input to the header's fields that they decide.

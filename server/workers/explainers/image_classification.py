@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from ligserve.server.workers.engine.pixel_path import PIXELS, PixelPathSpec
-from ligserve.server.workers.explainers.classes import ClassTargets, chosen_labels
-from ligserve.server.workers.explainers.image_file import read_image
-from ligserve.server.workers.explainers.image_input import image_row
-from ligserve.server.workers.explainers.image_setting import image_setting
-from ligserve.server.workers.explainers.plan import PathPlan, Plan
+from ligserve.server.workers.explainers.inputs.image_file import read_image
+from ligserve.server.workers.explainers.inputs.image_input import image_row
+from ligserve.server.workers.explainers.options.image_setting import image_setting
+from ligserve.server.workers.explainers.plans.plan import PathPlan, Plan
+from ligserve.server.workers.explainers.targets.classes import ClassTargets, chosen_labels
 from ligserve.server.workers.models.loaded import ImageModel
 from ligserve.v1 import explanation_service_pb2 as pb
 

@@ -1,11 +1,11 @@
 """Multi-label classification: every label's own output for one text, in one shared forward pass."""
 
 from ligserve.server.workers.explainers.class_plans import plan_text
-from ligserve.server.workers.explainers.classes import chosen_labels
-from ligserve.server.workers.explainers.labels import LabelTargets
-from ligserve.server.workers.explainers.plan import Planning
-from ligserve.server.workers.explainers.setting import setting_of
-from ligserve.server.workers.explainers.text_input import SourceText
+from ligserve.server.workers.explainers.inputs.text_input import SourceText
+from ligserve.server.workers.explainers.options.setting import setting_of
+from ligserve.server.workers.explainers.plans.plan import Planning
+from ligserve.server.workers.explainers.targets.classes import chosen_labels
+from ligserve.server.workers.explainers.targets.labels import LabelTargets
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1.explanation_service_pb2 import ExplainRequest
 

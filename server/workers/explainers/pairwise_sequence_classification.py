@@ -1,14 +1,14 @@
 """Pairwise sequence classification: a cross-encoder's output for two texts."""
 
 from ligserve.server.workers.explainers.class_plans import plan_cut, plan_row
-from ligserve.server.workers.explainers.classes import ClassTargets, chosen_labels
-from ligserve.server.workers.explainers.faithful_text import faithful_pair, faithful_row
-from ligserve.server.workers.explainers.frame import pair_frame
-from ligserve.server.workers.explainers.library_pair import library_pair, library_pair_row
-from ligserve.server.workers.explainers.long_input import PairLayout, cut_pair
-from ligserve.server.workers.explainers.plan import Planning
-from ligserve.server.workers.explainers.setting import setting_of
-from ligserve.server.workers.explainers.text_input import SourceText
+from ligserve.server.workers.explainers.documents.long_input import PairLayout, cut_pair
+from ligserve.server.workers.explainers.inputs.faithful_text import faithful_pair, faithful_row
+from ligserve.server.workers.explainers.inputs.frame import pair_frame
+from ligserve.server.workers.explainers.inputs.library_pair import library_pair, library_pair_row
+from ligserve.server.workers.explainers.inputs.text_input import SourceText
+from ligserve.server.workers.explainers.options.setting import setting_of
+from ligserve.server.workers.explainers.plans.plan import Planning
+from ligserve.server.workers.explainers.targets.classes import ClassTargets, chosen_labels
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1.explanation_service_pb2 import ExplainRequest
 

@@ -2,25 +2,25 @@
 
 from dataclasses import replace
 
-from ligserve.server.workers.explainers.accuracy import asked_tolerance, window_rule
-from ligserve.server.workers.explainers.answer_windows import AnswerWindows
-from ligserve.server.workers.explainers.answers import (
+from ligserve.server.workers.explainers.class_plans import telling_the_loss
+from ligserve.server.workers.explainers.documents.answer_windows import AnswerWindows
+from ligserve.server.workers.explainers.documents.long_input import Cut, PairLayout, cut_pair
+from ligserve.server.workers.explainers.documents.window_paths import WindowPaths, not_asked
+from ligserve.server.workers.explainers.inputs.faithful_text import faithful_question, faithful_row
+from ligserve.server.workers.explainers.inputs.frame import library_question_frame, question_frame
+from ligserve.server.workers.explainers.inputs.library_question import library_question, library_question_row
+from ligserve.server.workers.explainers.inputs.text_input import SourceText, TextInput
+from ligserve.server.workers.explainers.options.accuracy import asked_tolerance, window_rule
+from ligserve.server.workers.explainers.options.setting import Setting, setting_of
+from ligserve.server.workers.explainers.plans.plan import DocumentPlan, Plan, Planning
+from ligserve.server.workers.explainers.targets.answers import (
     ANSWER_TARGETS,
     AnswerRule,
     BestSpan,
     LargestLogits,
     places_in,
 )
-from ligserve.server.workers.explainers.class_plans import telling_the_loss
-from ligserve.server.workers.explainers.faithful_text import faithful_question, faithful_row
-from ligserve.server.workers.explainers.frame import library_question_frame, question_frame
-from ligserve.server.workers.explainers.library_question import library_question, library_question_row
-from ligserve.server.workers.explainers.long_input import Cut, PairLayout, cut_pair
-from ligserve.server.workers.explainers.passage import Passage
-from ligserve.server.workers.explainers.plan import DocumentPlan, Plan, Planning
-from ligserve.server.workers.explainers.setting import Setting, setting_of
-from ligserve.server.workers.explainers.text_input import SourceText, TextInput
-from ligserve.server.workers.explainers.window_paths import WindowPaths, not_asked
+from ligserve.server.workers.explainers.targets.passage import Passage
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1.explanation_pb2 import QuestionAnswering
 from ligserve.v1.explanation_service_pb2 import ExplainRequest

@@ -1,10 +1,10 @@
 """Sequence classification: a classifier's output for one text."""
 
 from ligserve.server.workers.explainers.class_plans import plan_text
-from ligserve.server.workers.explainers.classes import ClassTargets, chosen_labels
-from ligserve.server.workers.explainers.plan import Planning
-from ligserve.server.workers.explainers.setting import setting_of
-from ligserve.server.workers.explainers.text_input import SourceText
+from ligserve.server.workers.explainers.inputs.text_input import SourceText
+from ligserve.server.workers.explainers.options.setting import setting_of
+from ligserve.server.workers.explainers.plans.plan import Planning
+from ligserve.server.workers.explainers.targets.classes import ClassTargets, chosen_labels
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1.explanation_service_pb2 import ExplainRequest
 

@@ -7,17 +7,21 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ligserve.server.workers.explainers.accuracy import WINDOWS_AT_ONCE, asked_tolerance, quadrature_rule
 from ligserve.server.workers.explainers.class_plans import telling_the_loss
-from ligserve.server.workers.explainers.faithful_text import faithful_input
-from ligserve.server.workers.explainers.library_text import library_input, library_text_row
-from ligserve.server.workers.explainers.long_input import Cut, cut_text
-from ligserve.server.workers.explainers.plan import DocumentPlan, Plan, Planning
-from ligserve.server.workers.explainers.setting import Setting, setting_of
-from ligserve.server.workers.explainers.text_input import SourceText, TextInput
-from ligserve.server.workers.explainers.token_labels import TokenQuestion, TokenTargets
-from ligserve.server.workers.explainers.token_windows import TokenWindows
-from ligserve.server.workers.explainers.window_paths import WindowPaths, not_asked
+from ligserve.server.workers.explainers.documents.long_input import Cut, cut_text
+from ligserve.server.workers.explainers.documents.token_windows import TokenWindows
+from ligserve.server.workers.explainers.documents.window_paths import WindowPaths, not_asked
+from ligserve.server.workers.explainers.inputs.faithful_text import faithful_input
+from ligserve.server.workers.explainers.inputs.library_text import library_input, library_text_row
+from ligserve.server.workers.explainers.inputs.text_input import SourceText, TextInput
+from ligserve.server.workers.explainers.options.accuracy import (
+    WINDOWS_AT_ONCE,
+    asked_tolerance,
+    quadrature_rule,
+)
+from ligserve.server.workers.explainers.options.setting import Setting, setting_of
+from ligserve.server.workers.explainers.plans.plan import DocumentPlan, Plan, Planning
+from ligserve.server.workers.explainers.targets.token_labels import TokenQuestion, TokenTargets
 from ligserve.server.workers.models.loaded import RowInputs, TextModel
 from ligserve.v1.explanation_service_pb2 import ExplainRequest
 

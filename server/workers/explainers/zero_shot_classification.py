@@ -3,22 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ligserve.server.workers.explainers.accuracy import quadrature_rule
-from ligserve.server.workers.explainers.candidates import Candidates
 from ligserve.server.workers.explainers.class_plans import telling_the_loss
-from ligserve.server.workers.explainers.competing_labels import CompetingLabels
-from ligserve.server.workers.explainers.entailment import entailment_index
-from ligserve.server.workers.explainers.faithful_text import faithful_pair
-from ligserve.server.workers.explainers.library_premise import library_premise
-from ligserve.server.workers.explainers.long_input import Cut
-from ligserve.server.workers.explainers.plan import Plan, Planning
-from ligserve.server.workers.explainers.premise_plans import (
+from ligserve.server.workers.explainers.documents.long_input import Cut
+from ligserve.server.workers.explainers.documents.premise_plans import (
     plan_windows_by_label,
     plan_windows_of_competition,
 )
-from ligserve.server.workers.explainers.premise_windows import cut_premise
-from ligserve.server.workers.explainers.setting import Setting, setting_of
-from ligserve.server.workers.explainers.text_input import SourceText, TextInput
+from ligserve.server.workers.explainers.documents.premise_windows import cut_premise
+from ligserve.server.workers.explainers.inputs.faithful_text import faithful_pair
+from ligserve.server.workers.explainers.inputs.library_premise import library_premise
+from ligserve.server.workers.explainers.inputs.text_input import SourceText, TextInput
+from ligserve.server.workers.explainers.options.accuracy import quadrature_rule
+from ligserve.server.workers.explainers.options.setting import Setting, setting_of
+from ligserve.server.workers.explainers.plans.plan import Plan, Planning
+from ligserve.server.workers.explainers.targets.candidates import Candidates
+from ligserve.server.workers.explainers.targets.competing_labels import CompetingLabels
+from ligserve.server.workers.explainers.targets.entailment import entailment_index
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1 import explanation_pb2
 from ligserve.v1.explanation_service_pb2 import ExplainRequest

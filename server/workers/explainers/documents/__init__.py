@@ -1,0 +1,1 @@
+"""Texts that are too long for one row: their windows, and how these make up a document."""

@@ -1,0 +1,184 @@
+"""What becomes of texts that may be longer than the model takes: one row, windows, or a cut."""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+from ligserve.server.errors import FieldViolation, InvalidArgumentError
+from ligserve.server.long_inputs import default_policy
+from ligserve.server.workers.explainers.documents.document import Document, read_document
+from ligserve.server.workers.explainers.documents.window_input import WindowReader
+from ligserve.server.workers.explainers.documents.windows import default_stride, window_spans
+from ligserve.server.workers.explainers.inputs.faithful_text import faithful_row
+from ligserve.server.workers.explainers.inputs.frame import Frame, text_frame
+from ligserve.server.workers.explainers.inputs.library_text import library_text_row
+from ligserve.server.workers.explainers.inputs.text_input import RowMaker, SourceText, check_length
+from ligserve.server.workers.explainers.options.setting import Setting
+from ligserve.server.workers.models.loaded import TextModel
+
+MAX_WINDOWS = 1 << 16
+# In tokens; fewer beside a text that fills the rest of the row say nothing about the one they are from.
+LEAST_WINDOW = 16
+STRIDE_FIELD = "options.long_input.window.stride"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A text that is too long for one row, and the pieces of it that the model sees.
+
+    Attributes:
+        reader: makes the pieces' rows.
+        spans: start and end (exclusive) of each piece in the document: its windows, or all that is left.
+        lost: tokens that are in no piece, since they were cut off.
+        source: the text.
+    """
+
+    reader: WindowReader
+    spans: Sequence[tuple[int, int]]
+    lost: int
+    source: SourceText
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all the pieces' rows."""
+        reader, texts = self.reader, sum(end - start for start, end in self.spans)
+        beside = sum(map(len, reader.texts)) - len(reader.document) + reader.frame.length
+        return texts + len(self.spans) * beside
+
+
+@dataclass(frozen=True)
+class PairLayout:
+    """How two texts make a row.
+
+    Attributes:
+        frame: the special tokens around them, for a model.
+        make_row: what the model is given.
+    """
+
+    frame: Callable[[TextModel], Frame]
+    make_row: RowMaker
+
+
+# The reading of texts; None where they are for one row, which also refuses what is too long.
+Cutting = Generator[None, None, Cut | None]
+
+
+def cut_text(setting: Setting, source: SourceText) -> Cutting:
+    """Cut a text that does not fit, as the request's policy for long inputs has it.
+
+    Raises:
+        InvalidArgumentError: the text cannot be read, or the stride is longer than a window.
+    """
+    model = setting.model
+    if not _may_cut(setting):
+        return None
+    frame = text_frame(model)
+    capacity = model.max_tokens - frame.length
+    check_stride(setting, capacity)
+    document = yield from read_document(model, source, library=setting.library)
+    if len(document) <= capacity:
+        return None
+    make_row = library_text_row if setting.library else faithful_row
+    return _cut(setting, WindowReader(model, [document], 0, frame, make_row, setting.token), capacity, source)
+
+
+def cut_pair(
+    setting: Setting, sources: Sequence[SourceText], layout: PairLayout, windowed: int | None = None
+) -> Cutting:
+    """Cut one of two texts that do not fit together; the other one stands beside every piece as a whole.
+
+    Args:
+        setting: how it is to be explained.
+        sources: the two texts, which are not cleaned.
+        layout: how they make a row.
+        windowed: which one is cut; None: the longer one, of two as long as each other the second.
+
+    Raises:
+        InvalidArgumentError: a text cannot be read or has no tokens, the whole one leaves no room, or the
+            stride is longer than a window.
+    """
+    model = setting.model
+    if not _may_cut(setting):
+        return None
+    texts: list[Document] = []
+    for source in sources:
+        texts.append((yield from read_document(model, source, library=False)))
+    frame, lengths = layout.frame(model), [len(text) for text in texts]
+    if frame.length + sum(lengths) <= model.max_tokens:
+        return None
+    check_length(model, sources, 0, lengths)
+    if windowed is None:
+        windowed = int(lengths[1] >= lengths[0])
+    capacity = room_beside(model, frame, lengths[1 - windowed], sources[1 - windowed], sources[windowed])
+    check_stride(setting, capacity)
+    reader = WindowReader(model, texts, windowed, frame, layout.make_row, setting.token)
+    return _cut(setting, reader, capacity, sources[windowed])
+
+
+def room_beside(model: TextModel, frame: Frame, length: int, whole: SourceText, cut: SourceText) -> int:
+    """Most tokens of a window beside a text of so many tokens.
+
+    Args:
+        model: the model.
+        frame: the special tokens around the two texts.
+        length: tokens of the text that is whole in every window.
+        whole: that text.
+        cut: the text that is cut into windows.
+
+    Raises:
+        InvalidArgumentError: that text leaves hardly any room.
+    """
+    room = model.max_tokens - frame.length - length
+    if room >= LEAST_WINDOW:
+        return room
+    message = (
+        f"has {length} tokens and is to stand beside every window of {cut.field}; of the {model.max_tokens} "
+        f"tokens that model '{model.name}' takes ({frame.length} of them special ones) that leaves "
+        f"{max(0, room)} for a window, which needs {LEAST_WINDOW} at least; shorten it"
+    )
+    raise InvalidArgumentError([FieldViolation(whole.field, message)], reason="NO_ROOM_FOR_WINDOWS")
+
+
+def long_input_policy(setting: Setting) -> str:
+    """What is asked for, or the convention's default: "refuse", "window" or "truncate"."""
+    asked = setting.options.long_input.WhichOneof("policy")
+    return asked or default_policy(setting.convention)
+
+
+def check_stride(setting: Setting, capacity: int) -> None:
+    """Refuse a stride that would leave tokens out, for windows of so many tokens.
+
+    Raises:
+        InvalidArgumentError: it is longer than a window.
+    """
+    stride = setting.options.long_input.window.stride
+    if stride > capacity:
+        message = (
+            f"is {stride}, but a window of model '{setting.model.name}' holds only {capacity} tokens "
+            "beside the special ones and any other text; longer strides would leave tokens out"
+        )
+        raise InvalidArgumentError([FieldViolation(STRIDE_FIELD, message)], reason="STRIDE_TOO_LONG")
+
+
+def spans_over(setting: Setting, document: Document, capacity: int) -> list[tuple[int, int]]:
+    """Start and end (exclusive) of every window of at most so many tokens.
+
+    Raises:
+        InvalidArgumentError: there are too many.
+    """
+    window = setting.options.long_input.window
+    stride = window.stride if window.HasField("stride") else default_stride(capacity)
+    spans = window_spans(len(document), capacity, stride, document.word_starts)
+    if len(spans) > MAX_WINDOWS:
+        message = f"is {stride}, which makes {len(spans)} windows; there may be at most {MAX_WINDOWS}"
+        raise InvalidArgumentError([FieldViolation(STRIDE_FIELD, message)], reason="TOO_MANY_WINDOWS")
+    return spans
+
+
+def _may_cut(setting: Setting) -> bool:
+    return bool(setting.model.max_tokens) and long_input_policy(setting) != "refuse"
+
+
+def _cut(setting: Setting, reader: WindowReader, capacity: int, source: SourceText) -> Cut:
+    if long_input_policy(setting) == "truncate":
+        return Cut(reader, [(0, capacity)], len(reader.document) - capacity, source)
+    return Cut(reader, spans_over(setting, reader.document, capacity), 0, source)

@@ -1,0 +1,86 @@
+"""Plans of a premise that is explained in windows, each beside every label's hypothesis."""
+
+from collections.abc import Callable, Sequence
+
+from ligserve.server.workers.explainers.documents.aggregates import MAX
+from ligserve.server.workers.explainers.documents.long_input import Cut
+from ligserve.server.workers.explainers.documents.premise_outcome import (
+    Premise,
+    outcome_by_label,
+    outcome_of_competition,
+)
+from ligserve.server.workers.explainers.documents.premise_windows import PremisePaths
+from ligserve.server.workers.explainers.documents.window_paths import not_asked
+from ligserve.server.workers.explainers.options.accuracy import asked_tolerance, window_rule
+from ligserve.server.workers.explainers.options.setting import Setting
+from ligserve.server.workers.explainers.plans.document_outcome import DocumentOutcome, WindowLogits
+from ligserve.server.workers.explainers.plans.plan import DocumentPlan, Plan, Together
+from ligserve.server.workers.explainers.targets.candidates import Candidates
+from ligserve.server.workers.explainers.targets.competing_labels import CompetingLabels
+from ligserve.v1 import explanation_service_pb2 as pb
+
+
+def plan_windows_by_label(
+    setting: Setting, cuts: Sequence[Cut], hypotheses: Sequence[str], candidates: Candidates
+) -> Plan:
+    """Labels that are judged by themselves.
+
+    Args:
+        setting: how they are explained.
+        cuts: for each label the windows.
+        hypotheses: of the labels.
+        candidates: what is explained for each label.
+    """
+    outcome = outcome_by_label(_premise(setting, cuts, hypotheses), candidates)
+    return _plan(setting, cuts, outcome, warnings=candidates.warnings())
+
+
+def plan_windows_of_competition(
+    setting: Setting, cuts: Sequence[Cut], hypotheses: Sequence[str], competing: CompetingLabels, field: str
+) -> Plan:
+    """Labels that compete in every window; arguments as in `plan_windows_by_label`.
+
+    Raises:
+        InvalidArgumentError: there would be too many scores for a window; `field` holds the labels.
+    """
+    longest = max(end - start for start, end in cuts[0].spans)
+    beside = (cut.reader.frame.length + len(cut.reader.texts[1]) for cut in cuts)
+    competing.check([longest + length for length in beside], field)
+    outcome = outcome_of_competition(_premise(setting, cuts, hypotheses), competing)
+    return _plan(setting, cuts, outcome, together=Together(len(cuts), competing.in_step))
+
+
+def _plan(
+    setting: Setting,
+    cuts: Sequence[Cut],
+    outcome: Callable[[WindowLogits], DocumentOutcome],
+    together: Together | None = None,
+    warnings: Sequence[pb.Warning] = (),
+) -> Plan:
+    options, convention = setting.options, setting.convention
+    spans = [span for span in cuts[0].spans for _ in cuts]
+    document = DocumentPlan(
+        outcome=outcome,
+        first_tokens=[start for start, _ in spans],
+        token_counts=[end - start for start, end in spans],
+        rule=lambda change: window_rule(options, convention, change),
+        tolerance=asked_tolerance(options, convention),
+        targets=len(cuts),
+        # The rows of labels that compete need one backward pass each, too.
+        targets_in=None if options.long_input.window.aggregate == MAX else [1] * len(spans),
+        winners=len(cuts),
+        together=together,
+    )
+    return Plan(
+        model=setting.model,
+        convention=convention,
+        paths=PremisePaths(setting, cuts, not_asked),
+        outcome=not_asked,
+        warnings=[*setting.warnings, *warnings],
+        document=document,
+    )
+
+
+def _premise(setting: Setting, cuts: Sequence[Cut], hypotheses: Sequence[str]) -> Premise:
+    counts = [end - start for start, end in cuts[0].spans]
+    return Premise(hypotheses, setting.options.long_input.window.aggregate, counts)

@@ -1,0 +1,1 @@
+"""From a request's options to how it is explained, and what is refused."""
