@@ -15,23 +15,23 @@ from transformers.utils import logging as transformers_logging
 from ligserve.internal.v1.frames_pb2 import JobEvent, RunJob, StartWorker, WorkerFrame, WorkerReady
 from ligserve.server.errors import FailedPreconditionError, NotFoundError, UnimplementedError, to_failure
 from ligserve.server.logs import configure_logs, logger
-from ligserve.server.workers.accounts import Accounts
-from ligserve.server.workers.budget_probe import learnt_budget
+from ligserve.server.workers.costs.accounts import Accounts
 from ligserve.server.workers.description import describe
-from ligserve.server.workers.document_job import DocumentJob
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.explainers import STEPWISE_PLANNERS, Plan, Planning
 from ligserve.server.workers.failures import as_serve_error
 from ligserve.server.workers.identity import WorkerIdentity
-from ligserve.server.workers.job import Job
-from ligserve.server.workers.job_channel import JobChannel, ended
+from ligserve.server.workers.jobs.document_job import DocumentJob
+from ligserve.server.workers.jobs.job import Job
+from ligserve.server.workers.jobs.job_channel import JobChannel, ended
+from ligserve.server.workers.jobs.noisy_job import NoisyJob
 from ligserve.server.workers.models.loaded import LoadedModel, Refusals
 from ligserve.server.workers.models.loading import ModelLoadError, load_model
 from ligserve.server.workers.models.precision import precision_name
-from ligserve.server.workers.noisy_job import NoisyJob
 from ligserve.server.workers.pipe import Pipe
-from ligserve.server.workers.precision_probe import with_precisions
-from ligserve.server.workers.probe import probed
+from ligserve.server.workers.probes.budget_probe import learnt_budget
+from ligserve.server.workers.probes.precision_probe import with_precisions
+from ligserve.server.workers.probes.probe import probed
 from ligserve.v1 import explanation_pb2
 from ligserve.v1.explanation_service_pb2 import EstimateCostResponse, ExplainRequest
 

@@ -15,7 +15,7 @@ from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.models.head import SEQUENCE, SPAN, Head
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.models.loading import load_model
-from ligserve.server.workers.probe import probed
+from ligserve.server.workers.probes.probe import probed
 from ligserve.server.workers.quadrature import NodeValue
 from tests.conftest import ZooModel
 

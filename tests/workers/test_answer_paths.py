@@ -20,7 +20,7 @@ from ligserve.server.workers.explainers.options.moved_layer import supported_lay
 from ligserve.server.workers.models.layers import EmbeddingLayer
 from ligserve.server.workers.models.loaded import RowInputs, TextModel
 from ligserve.server.workers.models.precision import Precision
-from ligserve.server.workers.probe import probed
+from ligserve.server.workers.probes.probe import probed
 from ligserve.server.workers.quadrature import PathEstimate
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1.explanation_service_pb2 import ExplainRequest

@@ -3,12 +3,12 @@
 import pytest
 
 from ligserve.internal.v1.frames_pb2 import ModelSource
-from ligserve.server.workers.budget_probe import FEWEST, MOST, learnt_budget
 from ligserve.server.workers.engine.budgets import Budgets
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.models.loaded import DEFAULT_TOKEN_BUDGET
 from ligserve.server.workers.models.loading import load_model
-from ligserve.server.workers.probe import probed
+from ligserve.server.workers.probes.budget_probe import FEWEST, MOST, learnt_budget
+from ligserve.server.workers.probes.probe import probed
 from tests.conftest import ZooModel
 from tests.workers.conftest import LoadQa, LoadZoo
 from tests.workers.test_engine import TEXT, explained, spec_of

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from ligserve.internal.v1.frames_pb2 import RunJob, WorkerFrame
 from ligserve.server.large_messages import merge_header
-from ligserve.server.workers.document_job import DocumentJob
 from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.explainers import PLANNERS, Plan
 from ligserve.server.workers.identity import WorkerIdentity
-from ligserve.server.workers.job_channel import JobChannel
+from ligserve.server.workers.jobs.document_job import DocumentJob
+from ligserve.server.workers.jobs.job_channel import JobChannel
 from ligserve.server.workers.models.loaded import RowInputs, TextModel
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb

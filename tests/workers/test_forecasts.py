@@ -10,15 +10,15 @@ from torch import nn
 
 from ligserve.internal.v1.frames_pb2 import JobEvent, ModelSource, RunJob, StartWorker, WorkerFrame
 from ligserve.server.framing import LENGTH_BYTES, frame_length
-from ligserve.server.workers.accounts import Accounts
+from ligserve.server.workers.costs.accounts import Accounts
+from ligserve.server.workers.costs.learnt_points import PRIOR_REQUESTS, REMEMBERED, LearntPoints
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.speed import Speed
 from ligserve.server.workers.explainers import PLANNERS
-from ligserve.server.workers.learnt_points import PRIOR_REQUESTS, REMEMBERED, LearntPoints
 from ligserve.server.workers.models.head import SPAN, TOKEN
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.pipe import Pipe
-from ligserve.server.workers.probe_requests import PROBE_REQUESTS
+from ligserve.server.workers.probes.probe_requests import PROBE_REQUESTS
 from ligserve.server.workers.process import Worker
 from ligserve.server.workers.quadrature import AdaptiveRule, FixedRule, PointsForecast, midpoint
 from ligserve.v1 import explanation_pb2 as pb

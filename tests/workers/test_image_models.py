@@ -14,7 +14,7 @@ from ligserve.server.workers.engine.pixel_path import PixelPathSpec
 from ligserve.server.workers.explainers.inputs.image_input import image_row
 from ligserve.server.workers.models.loaded import ImageModel
 from ligserve.server.workers.models.loading import ModelLoadError, load_model
-from ligserve.server.workers.probe import probed
+from ligserve.server.workers.probes.probe import probed
 from tests.conftest import ZooModel
 from tests.zoo import IMAGE_ARCHITECTURES
 

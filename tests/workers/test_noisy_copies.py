@@ -16,11 +16,11 @@ from ligserve.server.workers.explainers import PLANNERS, Plan
 from ligserve.server.workers.explainers.inputs.noise import noisy_copies
 from ligserve.server.workers.explainers.options import image_setting
 from ligserve.server.workers.identity import WorkerIdentity
-from ligserve.server.workers.job_channel import JobChannel
+from ligserve.server.workers.jobs.job_channel import JobChannel
+from ligserve.server.workers.jobs.noisy_job import NoisyJob
 from ligserve.server.workers.models.loaded import ImageModel
 from ligserve.server.workers.models.loading import load_model
-from ligserve.server.workers.noisy_job import NoisyJob
-from ligserve.server.workers.probe import probed
+from ligserve.server.workers.probes.probe import probed
 from ligserve.server.workers.quadrature import CombinedCopies, PathEstimate
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb

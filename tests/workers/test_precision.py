@@ -20,7 +20,7 @@ from ligserve.server.workers.explainers.options.precision import chosen_precisio
 from ligserve.server.workers.models.layers import EmbeddingLayer
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.models.precision import Precision, device_precisions
-from ligserve.server.workers.precision_probe import with_precisions
+from ligserve.server.workers.probes.precision_probe import with_precisions
 from ligserve.server.workers.quadrature import (
     AdaptiveRule,
     FixedRule,

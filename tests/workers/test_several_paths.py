@@ -12,8 +12,8 @@ from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.outputs import ClassOutput
 from ligserve.server.workers.explainers import PLANNERS, Explained, Plan
 from ligserve.server.workers.identity import WorkerIdentity
-from ligserve.server.workers.job import Job
-from ligserve.server.workers.job_channel import JobChannel
+from ligserve.server.workers.jobs.job import Job
+from ligserve.server.workers.jobs.job_channel import JobChannel
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1.explanation_service_pb2 import ExplainRequest, Target
 from tests.conftest import NLI_LABELS

@@ -24,8 +24,8 @@ from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.scheduler import OUTPUTS_PER_TURN
 from ligserve.server.workers.explainers import PLANNERS, Plan
 from ligserve.server.workers.identity import WorkerIdentity
-from ligserve.server.workers.job import Job
-from ligserve.server.workers.job_channel import JobChannel
+from ligserve.server.workers.jobs.job import Job
+from ligserve.server.workers.jobs.job_channel import JobChannel
 from ligserve.server.workers.models.head import TOKEN
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.models.lookups import embedding_layers

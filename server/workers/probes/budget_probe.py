@@ -9,7 +9,7 @@ from torch import Tensor
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.failures import is_out_of_memory
 from ligserve.server.workers.models.loaded import LoadedModel
-from ligserve.server.workers.precision_probe import probe_spec
+from ligserve.server.workers.probes.precision_probe import probe_spec
 
 FEWEST, MOST = 512, 1 << 16
 # Twice the tokens are worth it where they are done so much faster,

@@ -1,9 +1,9 @@
 """The server's limit on what one request may cost."""
 
 from ligserve.server.errors import FieldViolation, InvalidArgumentError
+from ligserve.server.workers.costs.forecast import Forecast
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers.documents.long_input import STRIDE_FIELD
-from ligserve.server.workers.forecast import Forecast
 
 REASON = "COST_ABOVE_LIMIT"
 

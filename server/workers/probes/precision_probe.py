@@ -11,7 +11,7 @@ from ligserve.server.workers.explainers.options.support import head_refusal, ref
 from ligserve.server.workers.models.attention import attention_depends_on_length
 from ligserve.server.workers.models.loaded import LoadedModel, TextModel
 from ligserve.server.workers.models.precision import MATRIX_TYPES, Precision, precision_name
-from ligserve.server.workers.probe_requests import PROBE_REQUESTS
+from ligserve.server.workers.probes.probe_requests import PROBE_REQUESTS
 from ligserve.v1 import explanation_pb2 as pb
 
 _log = logger("ligserve.worker")

@@ -18,7 +18,7 @@ from ligserve.server.workers.models.head import SPAN
 from ligserve.server.workers.models.indexes import checked_indexes
 from ligserve.server.workers.models.layers import EmbeddingLayer, LookupCountError
 from ligserve.server.workers.models.loaded import LoadedModel, RowInputs, TextModel
-from ligserve.server.workers.probe_requests import PROBE_REQUESTS
+from ligserve.server.workers.probes.probe_requests import PROBE_REQUESTS
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1.explanation_service_pb2 import ExplainRequest
 

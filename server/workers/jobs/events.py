@@ -13,10 +13,10 @@ from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import Explained, Plan
 from ligserve.server.workers.identity import WorkerIdentity
+from ligserve.server.workers.jobs.part import Part
+from ligserve.server.workers.jobs.summary_warnings import summary_warnings
 from ligserve.server.workers.models.precision import precision_name
-from ligserve.server.workers.part import Part
 from ligserve.server.workers.quadrature import NodeValue, PathEstimate, whole_estimate
-from ligserve.server.workers.summary_warnings import summary_warnings
 from ligserve.v1 import explanation_service_pb2 as pb
 
 MAX_TOKENS_PER_MESSAGE = 256

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from typing import TypedDict
 
 from ligserve.internal.v1.frames_pb2 import RunJob
-from ligserve.server.workers import document_events
-from ligserve.server.workers.document_in_step import WindowsInStep
-from ligserve.server.workers.document_windows import DocumentWindows
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import Plan
 from ligserve.server.workers.explainers.plans.document_outcome import InStepOutcome, Outcome
 from ligserve.server.workers.identity import WorkerIdentity
-from ligserve.server.workers.job_channel import JobChannel
-from ligserve.server.workers.survey import Survey
+from ligserve.server.workers.jobs import document_events
+from ligserve.server.workers.jobs.document_in_step import WindowsInStep
+from ligserve.server.workers.jobs.document_windows import DocumentWindows
+from ligserve.server.workers.jobs.job_channel import JobChannel
+from ligserve.server.workers.jobs.survey import Survey
 from ligserve.v1 import explanation_service_pb2 as pb
 
 

@@ -4,13 +4,13 @@ import time
 
 from ligserve.internal.v1.frames_pb2 import RunJob
 from ligserve.server.large_messages import closing, opening
-from ligserve.server.workers import events
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.explainers import Plan
 from ligserve.server.workers.identity import WorkerIdentity
-from ligserve.server.workers.job_channel import EstimatePace, JobChannel, deadline_of
-from ligserve.server.workers.part import Part
+from ligserve.server.workers.jobs import events
+from ligserve.server.workers.jobs.job_channel import EstimatePace, JobChannel, deadline_of
+from ligserve.server.workers.jobs.part import Part
 from ligserve.server.workers.quadrature import NodeValue
 from ligserve.v1 import explanation_service_pb2 as pb
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from google.protobuf.duration_pb2 import Duration
 
-from ligserve.server.workers.cost_limit import refuse_costly
+from ligserve.server.workers.costs.cost_limit import refuse_costly
+from ligserve.server.workers.costs.forecast import Forecast, forecast
+from ligserve.server.workers.costs.learnt_points import LearntPoints
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import Plan
-from ligserve.server.workers.forecast import Forecast, forecast
-from ligserve.server.workers.learnt_points import LearntPoints
 from ligserve.v1 import explanation_service_pb2 as pb
 
 # What the figures of the documentation are corrected by: nothing.

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from ligserve.internal.v1.frames_pb2 import RunJob
 from ligserve.server.errors import DeadlineExceededError
 from ligserve.server.large_messages import closing
-from ligserve.server.workers import events
-from ligserve.server.workers.document_windows import MOST_TOLD_TARGETS
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import PathPlan, Plan
 from ligserve.server.workers.explainers.plans.document_outcome import InStepOutcome
 from ligserve.server.workers.identity import WorkerIdentity
-from ligserve.server.workers.job_channel import EstimatePace, JobChannel, deadline_of
-from ligserve.server.workers.part import Part
+from ligserve.server.workers.jobs import events
+from ligserve.server.workers.jobs.document_windows import MOST_TOLD_TARGETS
+from ligserve.server.workers.jobs.job_channel import EstimatePace, JobChannel, deadline_of
+from ligserve.server.workers.jobs.part import Part
 from ligserve.server.workers.quadrature import LockStep, NodeValue
 from ligserve.v1 import explanation_service_pb2 as pb
 

@@ -1,0 +1,1 @@
+"""What requests cost: told before, held against a limit, and learnt from."""
