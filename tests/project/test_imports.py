@@ -6,6 +6,21 @@ import pytest
 
 from tests.project.source import ROOT, files, imports, named
 
+# From the top down: a package imports those below it only, and modules that stand beside all of them.
+OF_THE_WORKERS = (
+    "jobs",
+    "costs",
+    "probes",
+    "explainers",
+    "explainers.documents",
+    "explainers.options",
+    "explainers.targets",
+    "explainers.inputs",
+    "explainers.plans",
+    "engine",
+    "models",
+    "quadrature",
+)
 HEAVY = ("torch", "transformers", "captum", "tokenizers", "safetensors", "numpy", "sentencepiece")
 
 
@@ -29,6 +44,28 @@ def test_heavy_packages_are_imported_beside_models_only() -> None:
 
 def test_the_server_knows_nothing_of_the_client() -> None:
     assert not offenders("server", ["ligserve.client"], except_in="nowhere")
+
+
+def test_the_list_of_the_workers_packages_is_whole() -> None:
+    top = ROOT / "server" / "workers"
+    folders = {path.parent.relative_to(top) for path in top.rglob("*/__init__.py")}
+    assert {".".join(folder.parts) for folder in folders if folder.parts} == set(OF_THE_WORKERS)
+
+
+@pytest.mark.parametrize("package", OF_THE_WORKERS)
+def test_packages_of_the_workers_import_downwards_only(package: str) -> None:
+    above = OF_THE_WORKERS[: OF_THE_WORKERS.index(package)]
+    folder = ROOT.joinpath("server", "workers", *package.split("."))
+    upwards = {
+        named(path): [n for n in imports(path) if package_of(n) in above] for path in folder.glob("*.py")
+    }
+    assert {path: names for path, names in upwards.items() if names} == {}
+
+
+def package_of(name: str) -> str:
+    """The innermost of the workers' packages that a full name is from, "" for none."""
+    around = (each for each in OF_THE_WORKERS if f"{name}.".startswith(f"ligserve.server.workers.{each}."))
+    return max(around, key=len, default="")
 
 
 def modules(folder: str, *, without: str) -> list[str]:

@@ -8,7 +8,8 @@ from ligserve.server.workers.explainers.options.support import refuse_head
 from ligserve.server.workers.explainers.pairwise_sequence_classification import (
     plan_pairwise_sequence_classification,
 )
-from ligserve.server.workers.explainers.plans.plan import Explained, PathPlan, Plan, Planning
+from ligserve.server.workers.explainers.plans.explained import Explained
+from ligserve.server.workers.explainers.plans.plan import PathPlan, Plan, Planning
 from ligserve.server.workers.explainers.question_answering import plan_question_answering
 from ligserve.server.workers.explainers.sequence_classification import plan_sequence_classification
 from ligserve.server.workers.explainers.token_classification import plan_token_classification

@@ -19,12 +19,8 @@ from ligserve.server.workers.explainers.inputs.library_text import library_input
 from ligserve.server.workers.explainers.inputs.text_input import SourceText, TextInput
 from ligserve.server.workers.explainers.options.accuracy import asked_tolerance, window_rule
 from ligserve.server.workers.explainers.options.setting import Setting
-from ligserve.server.workers.explainers.plans.plan import (
-    DocumentPlan,
-    Explained,
-    Plan,
-    Planning,
-)
+from ligserve.server.workers.explainers.plans.explained import Explained
+from ligserve.server.workers.explainers.plans.plan import DocumentPlan, Plan, Planning
 from ligserve.v1 import explanation_service_pb2
 
 # From the logits of each path's input to the header's fields that they decide.

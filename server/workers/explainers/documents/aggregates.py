@@ -15,8 +15,8 @@ from ligserve.server.workers.explainers.plans.document_outcome import (
     Outcome,
     WindowLogits,
 )
+from ligserve.server.workers.explainers.plans.explained import Explained
 from ligserve.server.workers.explainers.plans.mean_logits import MeanLogits, class_outputs
-from ligserve.server.workers.explainers.plans.plan import Explained
 from ligserve.server.workers.quadrature import QuadratureRule
 from ligserve.server.workers.quadrature.rule import Floats
 from ligserve.v1 import explanation_pb2, explanation_service_pb2

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ligserve.server.workers.explainers.documents.long_input import Cut
 from ligserve.server.workers.explainers.plans.document_outcome import DocumentOutcome, WindowLogits
-from ligserve.server.workers.explainers.plans.plan import Explained
+from ligserve.server.workers.explainers.plans.explained import Explained
 from ligserve.server.workers.explainers.targets.answers import (
     AnswerRule,
     Found,

@@ -22,7 +22,8 @@ from ligserve.server.workers.explainers.inputs.frame import library_question_fra
 from ligserve.server.workers.explainers.inputs.library_question import library_question_row
 from ligserve.server.workers.explainers.inputs.text_input import SourceText, check_length
 from ligserve.server.workers.explainers.options.setting import Setting
-from ligserve.server.workers.explainers.plans.plan import Explained, PathPlan
+from ligserve.server.workers.explainers.plans.explained import Explained
+from ligserve.server.workers.explainers.plans.plan import PathPlan
 
 # For each hypothesis the same pieces of the premise; None where each row holds all of it.
 Cuts = Sequence[Cut] | None

@@ -10,7 +10,7 @@ from ligserve.server.workers.engine.outputs import ClassOutput, TokenOutput
 from ligserve.server.workers.explainers.documents.long_input import Cut
 from ligserve.server.workers.explainers.documents.windows import own_spans
 from ligserve.server.workers.explainers.plans.document_outcome import DocumentOutcome, WindowLogits
-from ligserve.server.workers.explainers.plans.plan import Explained
+from ligserve.server.workers.explainers.plans.explained import Explained
 from ligserve.server.workers.explainers.targets.token_labels import Stretch, TokenQuestion, token_predictions
 from ligserve.server.workers.quadrature.rule import Floats
 from ligserve.v1 import explanation_service_pb2 as pb

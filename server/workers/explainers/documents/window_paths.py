@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ligserve.server.workers.explainers.documents.long_input import Cut
 from ligserve.server.workers.explainers.options.setting import Setting
-from ligserve.server.workers.explainers.plans.plan import Explained, PathPlan
+from ligserve.server.workers.explainers.plans.explained import Explained
+from ligserve.server.workers.explainers.plans.plan import PathPlan
 
 
 class LazyPaths(Sequence[PathPlan], ABC):

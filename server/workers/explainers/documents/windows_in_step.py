@@ -6,8 +6,8 @@ from ligserve.server.errors import FieldViolation, InvalidArgumentError
 from ligserve.server.workers.explainers.documents.long_input import Cut
 from ligserve.server.workers.explainers.options.accuracy import quadrature_rule
 from ligserve.server.workers.explainers.options.setting import Setting
+from ligserve.server.workers.explainers.plans.explained import Explained
 from ligserve.server.workers.explainers.plans.mean_logits import mean_logits
-from ligserve.server.workers.explainers.plans.plan import Explained
 from ligserve.server.workers.quadrature import QuadratureRule
 from ligserve.v1 import explanation_pb2 as pb
 

@@ -14,7 +14,8 @@ from ligserve.server.workers.explainers.options.moved_layer import default_layer
 from ligserve.server.workers.explainers.options.precision import chosen_precision
 from ligserve.server.workers.explainers.options.retargeting import every_class
 from ligserve.server.workers.explainers.options.support import refuse_unsupported
-from ligserve.server.workers.explainers.plans.plan import Explained, PathPlan
+from ligserve.server.workers.explainers.plans.explained import Explained
+from ligserve.server.workers.explainers.plans.plan import PathPlan
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.models.precision import Precision
 from ligserve.v1 import explanation_pb2, explanation_service_pb2

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ligserve.server.workers.explainers.plans.explained import Explained
 from ligserve.server.workers.explainers.plans.mean_logits import MeanLogits
-from ligserve.server.workers.explainers.plans.plan import Explained
 from ligserve.server.workers.quadrature import QuadratureRule
 from ligserve.server.workers.quadrature.rule import Floats
 from ligserve.v1 import explanation_service_pb2 as pb

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ligserve.server.workers.engine.outputs import ClassOutput
-from ligserve.server.workers.explainers.plans.plan import Explained
+from ligserve.server.workers.explainers.plans.explained import Explained
 from ligserve.server.workers.quadrature.rule import Floats
 from ligserve.v1 import explanation_pb2 as pb
 

@@ -2,34 +2,17 @@
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.spec import PathSpec
+from ligserve.server.workers.explainers.plans.document_outcome import Outcome, WindowLogits
+from ligserve.server.workers.explainers.plans.explained import Explained
 from ligserve.server.workers.models.loaded import LoadedModel
 from ligserve.server.workers.quadrature import LockStepRule, QuadratureRule
 from ligserve.server.workers.quadrature.rule import Floats
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
-
-if TYPE_CHECKING:
-    from ligserve.server.workers.explainers.plans.document_outcome import Outcome, WindowLogits
-
-
-@dataclass(frozen=True)
-class Explained:
-    """One target of a path.
-
-    Attributes:
-        output: the function of the logits.
-        target: how the header shows it.
-        about: how warnings call it.
-    """
-
-    output: Output
-    target: explanation_service_pb2.Target
-    about: str
 
 
 @dataclass(frozen=True)
@@ -118,7 +101,7 @@ class DocumentPlan:
             all of them.
     """
 
-    outcome: "Callable[[WindowLogits], Outcome]"
+    outcome: Callable[[WindowLogits], Outcome]
     first_tokens: Sequence[int]
     token_counts: Sequence[int]
     rule: Callable[[Floats], QuadratureRule]

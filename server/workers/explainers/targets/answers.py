@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.span_outputs import END, START, LargestLogitOutput, SpanEndOutput
-from ligserve.server.workers.explainers.plans.plan import Explained
+from ligserve.server.workers.explainers.plans.explained import Explained
 from ligserve.server.workers.explainers.targets.spans import best_span
 from ligserve.v1 import explanation_pb2
 from ligserve.v1 import explanation_service_pb2 as pb

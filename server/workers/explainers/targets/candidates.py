@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ligserve.server.workers.engine.outputs import ClassOutput
-from ligserve.server.workers.explainers.plans.plan import Explained
+from ligserve.server.workers.explainers.plans.explained import Explained
 from ligserve.server.workers.explainers.targets.classes import prediction_of
 from ligserve.server.workers.explainers.targets.entailment import (
     contradiction_index,

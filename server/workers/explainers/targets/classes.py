@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ligserve.server.errors import FieldViolation, InvalidArgumentError
 from ligserve.server.workers.engine.outputs import ClassOutput, probabilities
-from ligserve.server.workers.explainers.plans.plan import Explained
+from ligserve.server.workers.explainers.plans.explained import Explained
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
 
 # A list of all classes in an error message ends here.

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ligserve.server.errors import FieldViolation, InvalidArgumentError
 from ligserve.server.workers.engine.outputs import ClassOutput
-from ligserve.server.workers.explainers.plans.plan import Explained, PathPlan
+from ligserve.server.workers.explainers.plans.explained import Explained
+from ligserve.server.workers.explainers.plans.plan import PathPlan
 from ligserve.server.workers.explainers.targets.classes import prediction_of
 from ligserve.server.workers.quadrature import Coupling, LockStep, QuadratureRule
 from ligserve.server.workers.quadrature.rule import Floats

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ligserve.server.workers.engine.outputs import ClassOutput
-from ligserve.server.workers.explainers.plans.plan import Explained
+from ligserve.server.workers.explainers.plans.explained import Explained
 from ligserve.server.workers.explainers.targets.classes import class_index, prediction_of
 from ligserve.v1 import explanation_pb2, explanation_service_pb2
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ligserve.server.workers.explainers.plans.plan import Explained
+from ligserve.server.workers.explainers.plans.explained import Explained
 from ligserve.server.workers.explainers.targets.answers import AnswerRule, Found, Places, no_answer_warnings
 from ligserve.v1 import explanation_service_pb2 as pb
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ligserve.server.errors import FieldViolation, InvalidArgumentError
 from ligserve.server.workers.engine.outputs import ClassOutput, TokenOutput, probabilities
-from ligserve.server.workers.explainers.plans.plan import Explained
+from ligserve.server.workers.explainers.plans.explained import Explained
 from ligserve.server.workers.explainers.targets.classes import class_index
 from ligserve.v1 import explanation_pb2
 from ligserve.v1 import explanation_service_pb2 as service_pb
