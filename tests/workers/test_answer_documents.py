@@ -1,6 +1,5 @@
 """Long contexts in a worker: the best window's answer is explained, and only that window."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -45,13 +44,6 @@ def request_of(context: str, **window: Any) -> service_pb.ExplainRequest:
 
 def plan_of(model: TextModel, request: service_pb.ExplainRequest) -> Plan:
     return PLANNERS["question_answering"](request, model)
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    running = Engine()
-    yield running
-    running.close()
 
 
 @pytest.mark.parametrize(("name", "convention"), MODELS)

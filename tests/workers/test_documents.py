@@ -114,13 +114,6 @@ def counted_points(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return computed
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    running = Engine()
-    yield running
-    running.close()
-
-
 @pytest.mark.parametrize(("name", "convention"), MODELS)
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())

@@ -1,7 +1,6 @@
 """Documents by the mean of their windows' logits: one path of all windows, whose scores add up."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -22,13 +21,6 @@ from tests.zoo.corpus import SENTENCES
 
 MEAN_LOGITS = WINDOW.AGGREGATE_MEAN_LOGITS
 LOGIT, LOG_ODDS, PROBABILITY = pb.OUTPUT_SPACE_LOGIT, pb.OUTPUT_SPACE_LOG_ODDS, pb.OUTPUT_SPACE_PROBABILITY
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    running = Engine()
-    yield running
-    running.close()
 
 
 def request_of(

@@ -1,6 +1,5 @@
 """Long pairs in a worker: one text is cut, the other is whole in every window, and all of it adds up."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -45,13 +44,6 @@ def request_of(texts: tuple[str, str], targets: tuple[int, ...] = (), **window: 
 
 def plan_of(model: TextModel, request: service_pb.ExplainRequest) -> Plan:
     return PLANNERS["pairwise_sequence_classification"](request, model)
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    running = Engine()
-    yield running
-    running.close()
 
 
 @pytest.mark.parametrize(("name", "convention"), MODELS)

@@ -1,7 +1,6 @@
 """Zero-shot classification of documents in a worker: windows of the premise beside every hypothesis."""
 
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -32,13 +31,6 @@ MEAN, WEIGHTED, MAX = (
     WINDOW.AGGREGATE_TOKEN_WEIGHTED_MEAN,
     WINDOW.AGGREGATE_MAX,
 )
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    running = Engine()
-    yield running
-    running.close()
 
 
 def nli(load_zoo: LoadZoo, name: str = "bert") -> TextModel:
