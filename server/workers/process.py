@@ -21,6 +21,7 @@ from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.explainers import STEPWISE_PLANNERS, Plan, Planning
 from ligserve.server.workers.failures import as_serve_error
 from ligserve.server.workers.identity import WorkerIdentity
+from ligserve.server.workers.jobs.assignment import Assignment
 from ligserve.server.workers.jobs.document_job import DocumentJob
 from ligserve.server.workers.jobs.job import Job
 from ligserve.server.workers.jobs.job_channel import JobChannel, ended
@@ -191,7 +192,7 @@ class Worker:
         expected = self._accounts.admit(plan)
         learn = partial(self._accounts.learn, plan, expected)
         channel = JobChannel(run, self._pipe.send, self._forget, learn)
-        job = _kind_of_job(plan)(run, plan, self._identity, channel, received)
+        job = _kind_of_job(plan)(Assignment(run, plan, self._identity, channel, received))
         if self._done_planning(run.job_id, job):
             try:
                 job.start(self._engine)

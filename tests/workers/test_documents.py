@@ -18,6 +18,7 @@ from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.explainers import PLANNERS, Plan
 from ligserve.server.workers.identity import WorkerIdentity
+from ligserve.server.workers.jobs.assignment import Assignment
 from ligserve.server.workers.jobs.document_job import DocumentJob
 from ligserve.server.workers.jobs.job_channel import JobChannel
 from ligserve.server.workers.models.loaded import RowInputs, TextModel
@@ -63,7 +64,8 @@ class Front:
     def run(self, plan: Plan, engine: Engine, **order: Any) -> "Front":
         run = RunJob(job_id=1, **order)
         channel = JobChannel(run, self.send, lambda job_id: None)
-        self.job = DocumentJob(run, plan, WorkerIdentity("worker-0", "cpu"), channel, time.monotonic())
+        identity = WorkerIdentity("worker-0", "cpu")
+        self.job = DocumentJob(Assignment(run, plan, identity, channel, time.monotonic()))
         self.job.start(engine)
         assert self._ended.wait(120), "the job did not end"
         return self

@@ -16,6 +16,7 @@ from ligserve.server.workers.explainers import PLANNERS, Plan
 from ligserve.server.workers.explainers.inputs.noise import noisy_copies
 from ligserve.server.workers.explainers.options import image_setting
 from ligserve.server.workers.identity import WorkerIdentity
+from ligserve.server.workers.jobs.assignment import Assignment
 from ligserve.server.workers.jobs.job_channel import JobChannel
 from ligserve.server.workers.jobs.noisy_job import NoisyJob
 from ligserve.server.workers.models.loaded import ImageModel
@@ -128,7 +129,7 @@ def planned(model: ImageModel, samples: int, **options: object) -> Plan:
 def job_of(plan: Plan, front: Front, seconds_left: float | None = None) -> NoisyJob:
     order = RunJob(job_id=1, partial_estimates=True, seconds_left=seconds_left)
     identity, channel = WorkerIdentity("worker-0", "cpu"), JobChannel(order, front.send, lambda job_id: None)
-    return NoisyJob(order, plan, identity, channel, time.monotonic())
+    return NoisyJob(Assignment(order, plan, identity, channel, time.monotonic()))
 
 
 FIXED = {"fixed_steps": pb.FixedSteps(n_steps=STEPS)}

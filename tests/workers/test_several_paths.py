@@ -12,6 +12,7 @@ from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.outputs import ClassOutput
 from ligserve.server.workers.explainers import PLANNERS, Explained, Plan
 from ligserve.server.workers.identity import WorkerIdentity
+from ligserve.server.workers.jobs.assignment import Assignment
 from ligserve.server.workers.jobs.job import Job
 from ligserve.server.workers.jobs.job_channel import JobChannel
 from ligserve.v1 import explanation_pb2 as pb
@@ -65,13 +66,9 @@ def competing(load_zoo: LoadZoo) -> Plan:
 
 
 def job_of(plan: Plan, front: Front) -> Job:
-    return Job(
-        RunJob(job_id=1),
-        plan,
-        WorkerIdentity("worker-0", "cpu"),
-        JobChannel(RunJob(job_id=1), front.send, lambda job_id: None),
-        time.monotonic(),
-    )
+    run = RunJob(job_id=1)
+    channel = JobChannel(run, front.send, lambda job_id: None)
+    return Job(Assignment(run, plan, WorkerIdentity("worker-0", "cpu"), channel, time.monotonic()))
 
 
 def test_one_header_a_final_for_each_path_one_summary(plan: Plan, engine: Engine) -> None:

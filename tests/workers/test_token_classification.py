@@ -24,6 +24,7 @@ from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.scheduler import OUTPUTS_PER_TURN
 from ligserve.server.workers.explainers import PLANNERS, Plan
 from ligserve.server.workers.identity import WorkerIdentity
+from ligserve.server.workers.jobs.assignment import Assignment
 from ligserve.server.workers.jobs.job import Job
 from ligserve.server.workers.jobs.job_channel import JobChannel
 from ligserve.server.workers.models.head import TOKEN
@@ -86,8 +87,9 @@ def events_of(plan: Plan, engine: Engine) -> list[service_pb.StreamExplainRespon
         else:
             events.append(frame.event.event)
 
-    channel = JobChannel(RunJob(job_id=1), send, lambda _: None)
-    job = Job(RunJob(job_id=1), plan, WorkerIdentity("w", "cpu"), channel, time.monotonic())
+    run = RunJob(job_id=1)
+    channel = JobChannel(run, send, lambda _: None)
+    job = Job(Assignment(run, plan, WorkerIdentity("w", "cpu"), channel, time.monotonic()))
     engine.submit(*job.paths)
     assert ended.wait(60)
     return events

@@ -6,14 +6,15 @@ from ligserve.server import large_messages
 from ligserve.server.workers.explainers import Plan
 from ligserve.server.workers.explainers.plans.document_outcome import Outcome
 from ligserve.server.workers.explainers.plans.plan import DocumentPlan
+from ligserve.server.workers.jobs.assignment import Assignment
 from ligserve.v1 import explanation_service_pb2 as pb
 
 
-def opening(request_id: str, plan: Plan, outcome: Outcome) -> Iterator[pb.StreamExplainResponse]:
+def opening(assignment: Assignment, outcome: Outcome) -> Iterator[pb.StreamExplainResponse]:
     """The header, and more of it until all windows and targets are told."""
-    document = _document(plan)
+    plan, document = assignment.plan, assignment.document
     header = pb.Header(
-        request_id=request_id,
+        request_id=assignment.run.request_id,
         model=plan.model.name,
         revision=plan.model.revision,
         convention=plan.convention,
@@ -24,12 +25,6 @@ def opening(request_id: str, plan: Plan, outcome: Outcome) -> Iterator[pb.Stream
     )
     header.MergeFrom(outcome.header)
     return large_messages.opening(header, _windows(plan, document, outcome))
-
-
-def _document(plan: Plan) -> DocumentPlan:
-    if plan.document is None:
-        raise RuntimeError("the plan is not a document's")
-    return plan.document
 
 
 def _windows(plan: Plan, document: DocumentPlan, outcome: Outcome) -> Iterator[pb.Window]:

@@ -1,20 +1,17 @@
 """The windows of a document that move together: all are open until every one is done."""
 
-import time
 from collections.abc import Iterator
 
-from ligserve.internal.v1.frames_pb2 import RunJob
 from ligserve.server.errors import DeadlineExceededError
-from ligserve.server.large_messages import closing
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path_cost import PathCost
-from ligserve.server.workers.explainers import PathPlan, Plan
+from ligserve.server.workers.explainers import PathPlan
 from ligserve.server.workers.explainers.plans.document_outcome import InStepOutcome
-from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.jobs import events
+from ligserve.server.workers.jobs.assignment import Assignment
 from ligserve.server.workers.jobs.document_windows import MOST_TOLD_TARGETS
-from ligserve.server.workers.jobs.job_channel import EstimatePace, JobChannel, deadline_of
 from ligserve.server.workers.jobs.part import Part
+from ligserve.server.workers.jobs.summary import stop_reasons, target_summaries
 from ligserve.server.workers.quadrature import LockStep, NodeValue
 from ligserve.v1 import explanation_service_pb2 as pb
 
@@ -26,35 +23,18 @@ class WindowsInStep:
     """Opens all windows under one rule; hears from them and tells the front (a PartListener).
 
     Args:
-        run: the front's order.
-        plan: what the explainer made of it.
+        assignment: the document's.
         outcome: what is known of the document.
-        worker: who computes.
-        channel: the way to the front.
-        received: time.monotonic() when the order arrived; the deadline counts from there.
         survey_cost: what it has cost so far.
     """
 
-    def __init__(
-        self,
-        *,
-        run: RunJob,
-        plan: Plan,
-        outcome: InStepOutcome,
-        worker: WorkerIdentity,
-        channel: JobChannel,
-        received: float,
-        survey_cost: PathCost,
-    ) -> None:
-        self._run = run
-        self._plan = plan
+    def __init__(self, assignment: Assignment, outcome: InStepOutcome, survey_cost: PathCost) -> None:
+        self._assignment = assignment
+        self._paths = assignment.plan.paths
+        self._channel = assignment.channel
         self._outcome = outcome
-        self._worker = worker
-        self._channel = channel
-        self._received = received
         self._survey_cost = survey_cost
         self._parts: list[Part] = []
-        self._paces: list[EstimatePace] = []
         self._windows_done = 0
 
     def start(self, engine: Engine) -> None:
@@ -78,12 +58,12 @@ class WindowsInStep:
 
     def part_refined(self, part: Part) -> None:
         """An estimate, if one is wanted and the window's last one is old enough."""
-        if self._paces[part.window].due():
-            self._tell_estimates(part)
+        if part.pace.due():
+            self._channel.tell_estimates(events.estimates(part))
 
     def part_finished(self, part: Part) -> None:
         """The window's last estimates, if there are any; after the last window the summary, and the end."""
-        self._tell_estimates(part)
+        self._channel.tell_estimates(events.estimates(part))
         self._windows_done += 1
         if self._windows_done == len(self._parts):
             self._finish()
@@ -96,8 +76,8 @@ class WindowsInStep:
     def _steps(self, engine: Engine) -> Iterator[None]:
         paths: list[PathPlan] = []
         try:
-            for first in range(0, len(self._plan.paths), READ_AT_ONCE):
-                paths += self._plan.paths[first : first + READ_AT_ONCE]
+            for first in range(0, len(self._paths), READ_AT_ONCE):
+                paths += self._paths[first : first + READ_AT_ONCE]
                 yield
                 if not self._channel.open:
                     return
@@ -109,14 +89,13 @@ class WindowsInStep:
         coupling = self._outcome.coupling
         lengths = [path.spec.length for path in paths]
         self._whole = LockStep(self._outcome.rule, coupling, lengths, coupling.reach)
-        deadline, targets = deadline_of(self._run, self._received), range(len(self._outcome.explained))
+        targets = range(len(self._outcome.explained))
         for window, (path, member) in enumerate(zip(paths, self._whole.members, strict=True)):
             plan = path.in_lock_step(member, *coupling.followed)
-            part = Part(self, window, plan, deadline, dispensable=True)
+            part = Part(self, window, plan, self._assignment, dispensable=True)
             # The coupling has the share in it.
             part.know(targets, self._outcome.explained, 1.0)
             self._parts.append(part)
-            self._paces.append(EstimatePace(self._run))
         for part in self._parts:
             engine.schedule(part.path)
         if not self._channel.open:
@@ -129,23 +108,12 @@ class WindowsInStep:
             self.failed(DeadlineExceededError(message, reason="DEADLINE"))
             return
         last = self._parts[-1]
-        reached = events.target_summaries(estimate, last.targets, events.stop_reasons(last.path))
-        summary = events.summary_of(
-            self._plan,
-            self._outcome.explained,
-            list(reached),
-            [self._survey_cost, *(part.path.cost for part in self._parts)],
-            self._worker,
-            time.monotonic() - self._received,
-        )
-        self._channel.tell_all(closing(summary))
-        self._channel.end()
-
-    def _tell_estimates(self, part: Part) -> None:
-        self._channel.tell_all(pb.StreamExplainResponse(estimate=each) for each in events.estimates(part))
+        reached = list(target_summaries(estimate, last.targets, stop_reasons(last.path)))
+        costs = [self._survey_cost, *(part.path.cost for part in self._parts)]
+        self._assignment.finish(self._outcome.explained, reached, costs)
 
     def _progress(self) -> pb.Progress:
-        paths, windows = [part.path for part in self._parts], len(self._plan.paths)
+        paths, windows = [part.path for part in self._parts], len(self._paths)
         change = self._outcome.change
         return pb.Progress(
             points_done=sum(path.cost.points + path.cost.reused for path in paths),

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ligserve.server.workers.explainers.plans.document_outcome import DocumentOutcome
-from ligserve.server.workers.jobs.events import stop_reasons
 from ligserve.server.workers.jobs.part import Part
+from ligserve.server.workers.jobs.summary import stop_reasons
 from ligserve.server.workers.quadrature import BAR, PathEstimate
 from ligserve.v1 import explanation_service_pb2 as pb
 

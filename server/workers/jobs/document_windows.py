@@ -1,22 +1,18 @@
 """The windows of a document whose output is known: explained by how much there is to explain."""
 
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ligserve.internal.v1.frames_pb2 import RunJob
 from ligserve.server.errors import DeadlineExceededError
-from ligserve.server.large_messages import closing
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path_cost import PathCost
-from ligserve.server.workers.explainers import PathPlan, Plan
+from ligserve.server.workers.explainers import PathPlan
 from ligserve.server.workers.explainers.options.accuracy import WINDOWS_AT_ONCE
 from ligserve.server.workers.explainers.plans.document_outcome import DocumentOutcome
-from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.jobs import events
+from ligserve.server.workers.jobs.assignment import Assignment
 from ligserve.server.workers.jobs.document_totals import DocumentTotals
-from ligserve.server.workers.jobs.job_channel import EstimatePace, JobChannel, deadline_of
 from ligserve.server.workers.jobs.part import Part
 from ligserve.server.workers.quadrature import NodeValue, whole_estimate
 from ligserve.v1 import explanation_service_pb2 as pb
@@ -34,41 +30,24 @@ class DocumentWindows:
     are explained together are opened together.
 
     Args:
-        run: the front's order.
-        plan: what the explainer made of it.
+        assignment: the document's.
         outcome: what is known of the document.
-        worker: who computes.
-        channel: the way to the front.
-        received: time.monotonic() when the order arrived; the deadline counts from there.
         survey_cost: what it has cost so far.
     """
 
-    def __init__(
-        self,
-        *,
-        run: RunJob,
-        plan: Plan,
-        outcome: DocumentOutcome,
-        worker: WorkerIdentity,
-        channel: JobChannel,
-        received: float,
-        survey_cost: PathCost,
-    ) -> None:
-        if plan.document is None:
-            raise RuntimeError("the plan is not a document's")
-        self._run = run
-        self._plan = plan
-        self._document = plan.document
+    def __init__(self, assignment: Assignment, outcome: DocumentOutcome, survey_cost: PathCost) -> None:
+        self._assignment = assignment
+        self._plan = assignment.plan
+        self._document = assignment.document
+        self._channel = assignment.channel
         self._outcome = outcome
-        self._worker = worker
-        self._channel = channel
-        self._received = received
         self._survey_cost = survey_cost
         self._past = PathCost()
-        self._size = plan.document.together.size if plan.document.together else 1
-        self._totals = DocumentTotals(outcome, plan.document.tolerance, self._size)
+        together = self._document.together
+        self._size = together.size if together else 1
+        self._totals = DocumentTotals(outcome, self._document.tolerance, self._size)
         self._waiting = deque(outcome.by_size())
-        self._open: dict[int, tuple[Part, EstimatePace]] = {}
+        self._open: dict[int, Part] = {}
 
     def start(self, engine: Engine) -> None:
         """Open the first windows; where there is nothing to explain, finish. From the engine's thread."""
@@ -79,7 +58,7 @@ class DocumentWindows:
 
     def cancel(self) -> None:
         """Stop the open windows; no more are opened once the channel has ended. From any thread."""
-        for part, _ in tuple(self._open.values()):
+        for part in tuple(self._open.values()):
             part.path.cancel()
 
     def part_predicted(self) -> None:
@@ -94,12 +73,12 @@ class DocumentWindows:
 
     def part_refined(self, part: Part) -> None:
         """An estimate, if one is wanted and the window's last one is old enough."""
-        if self._open[part.window][1].due():
-            self._tell_estimates(part)
+        if part.pace.due():
+            self._channel.tell_estimates(events.estimates(part))
 
     def part_finished(self, part: Part) -> None:
         """The window's last estimates, if there are any; after the last window the summary, and the end."""
-        self._tell_estimates(part)
+        self._channel.tell_estimates(events.estimates(part))
         self._close(part)
         first = part.window - part.window % self._size
         if any(window in self._open for window in range(first, first + self._size)):
@@ -126,7 +105,7 @@ class DocumentWindows:
         most = max(WINDOWS_AT_ONCE, -(-budget // (POINTS_AT_ONCE * longest)))
         while self._channel.open and self._waiting and len(self._open) < most:
             parts = list(self._parts(self._waiting.popleft()))
-            self._open.update({part.window: (part, EstimatePace(self._run)) for part in parts})
+            self._open.update({part.window: part for part in parts})
             for part in parts:
                 self._engine.schedule(part.path)
             if not self._channel.open:
@@ -137,7 +116,7 @@ class DocumentWindows:
         targets = self._outcome.targets_of(first)
         explained = [self._outcome.explained[target] for target in targets]
         for window, plan in enumerate(self._plans(first, targets), first):
-            part = Part(self, window, plan, deadline_of(self._run, self._received), dispensable=True)
+            part = Part(self, window, plan, self._assignment, dispensable=True)
             part.know(targets, explained, float(self._outcome.shares[window]))
             yield part
 
@@ -162,22 +141,11 @@ class DocumentWindows:
             message = "the deadline came before a window of the text was explained"
             self.failed(DeadlineExceededError(message, reason="DEADLINE"))
             return
-        summary = events.summary_of(
-            self._plan,
-            self._outcome.explained,
-            list(self._totals.summaries(complete=complete)),
-            [self._survey_cost, self._past],
-            self._worker,
-            time.monotonic() - self._received,
-        )
-        self._channel.tell_all(closing(summary))
-        self._channel.end()
-
-    def _tell_estimates(self, part: Part) -> None:
-        self._channel.tell_all(pb.StreamExplainResponse(estimate=each) for each in events.estimates(part))
+        targets = list(self._totals.summaries(complete=complete))
+        self._assignment.finish(self._outcome.explained, targets, [self._survey_cost, self._past])
 
     def _progress(self) -> pb.Progress:
-        paths = [part.path for part, _ in self._open.values()]
+        paths = [part.path for part in self._open.values()]
         windows, unexplained = len(self._plan.paths), self._totals.unexplained
         return pb.Progress(
             points_done=self._past.points + sum(path.cost.points for path in paths),

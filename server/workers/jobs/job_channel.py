@@ -57,6 +57,10 @@ class JobChannel:
         for event in events:
             self.tell(event)
 
+    def tell_estimates(self, estimates: Iterable[pb.Estimate]) -> None:
+        """Send scores, one message after the other."""
+        self.tell_all(pb.StreamExplainResponse(estimate=each) for each in estimates)
+
     def tell_progress(self, progress: Callable[[], pb.Progress]) -> None:
         """Send a sign of life, unless the last one was a moment ago."""
         now = time.monotonic()
@@ -90,11 +94,6 @@ class EstimatePace:
             return False
         self._last = now
         return True
-
-
-def deadline_of(run: RunJob, received: float) -> float | None:
-    """time.monotonic() at which an answer must be out; None for no deadline."""
-    return received + run.seconds_left if run.HasField("seconds_left") else None
 
 
 def ended(job_id: int, error: ServeError | None = None) -> WorkerFrame:

@@ -1,7 +1,6 @@
 """A request about noisy copies of an image: one prediction, then copy after copy, folded into one."""
 
 import copy
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -9,18 +8,16 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from ligserve.internal.v1.frames_pb2 import RunJob
 from ligserve.server.errors import DeadlineExceededError
-from ligserve.server.large_messages import closing, opening
+from ligserve.server.large_messages import opening
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.forward import end_logits, in_batches, in_halves, predicted_logits
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.engine.spec import PathSpec
-from ligserve.server.workers.explainers import Plan
-from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.jobs import events
-from ligserve.server.workers.jobs.job_channel import EstimatePace, JobChannel, deadline_of
+from ligserve.server.workers.jobs.assignment import Assignment
 from ligserve.server.workers.jobs.part import Part
+from ligserve.server.workers.jobs.summary import stop_reasons, target_summaries
 from ligserve.server.workers.quadrature import CombinedCopies, FixedRule, NodeValue, QuadratureRule
 from ligserve.v1 import explanation_service_pb2 as pb
 
@@ -31,31 +28,18 @@ class NoisyJob:
     """A request on its way; hears from the copies' parts and tells the front (a PartListener).
 
     Only some copies are open at a time: memory does not grow with their number.
-
-    Args:
-        run: the front's order.
-        plan: what the explainer made of it.
-        worker: who computes.
-        channel: the way to the front.
-        received: time.monotonic() when the order arrived; the deadline counts from there.
     """
 
-    def __init__(
-        self, run: RunJob, plan: Plan, worker: WorkerIdentity, channel: JobChannel, received: float
-    ) -> None:
+    def __init__(self, assignment: Assignment) -> None:
+        plan = assignment.plan
         if plan.copies is None:
             raise RuntimeError("the plan has no noisy copies")
-        self._run = run
-        self._plan = plan
+        self._assignment = assignment
+        self._channel = assignment.channel
         self._copies = plan.copies
         self._specs = iter(plan.copies.specs)
-        self._worker = worker
-        self._channel = channel
-        self._received = received
-        self._deadline = deadline_of(run, received)
-        self._pace = EstimatePace(run)
-        # The image itself: it is predicted, and integrated by nobody.
-        self._image = Part(self, 0, plan.paths[0], self._deadline)
+        # The image itself: it is predicted, and integrated by nobody; the answer's estimates are about it.
+        self._image = Part(self, 0, plan.paths[0], assignment)
         self._combined = CombinedCopies(plan.copies.kind)
         self._past = PathCost()
         self._baseline: Tensor | None = None
@@ -78,7 +62,7 @@ class NoisyJob:
 
     def part_predicted(self) -> None:
         """The header, before the first gradient."""
-        header = events.header(self._run.request_id, self._plan, [self._image])
+        header = events.header(self._assignment, [self._image])
         self._channel.tell_all(opening(header))
 
     def part_moved(self) -> None:
@@ -98,13 +82,13 @@ class NoisyJob:
         self._cut = self._cut or part.path.cut_by_deadline
         estimate = part.path.rule.estimate()
         if estimate is not None:
-            self._combined.add(estimate, events.stop_reasons(part.path))
+            self._combined.add(estimate, stop_reasons(part.path))
         more = not self._cut and self._opened < self._copies.samples
         if more:
             self._engine.submit_work(self._opening())
         if not (more or self._open or self._pending):
             self._finish()
-        elif self._pace.due():
+        elif self._image.pace.due():
             self._tell_estimates(final=False)
 
     def failed(self, error: Exception) -> None:
@@ -150,7 +134,7 @@ class NoisyJob:
 
     def _open_copy(self, spec: PathSpec, rule: QuadratureRule) -> None:
         plan = replace(self._image.plan, spec=spec, rule=rule)
-        part = Part(self, 0, plan, self._deadline, dispensable=True)
+        part = Part(self, 0, plan, self._assignment, dispensable=True)
         part.know(self._image.targets, self._image.explained, 1.0)
         self._open.append(part)
         self._pending -= 1
@@ -200,22 +184,13 @@ class NoisyJob:
         reasons = self._combined.stop_reasons()
         if self._combined.count < self._copies.samples:
             reasons = [pb.STOP_REASON_DEADLINE] * len(reasons)
-        summary = events.summary_of(
-            self._plan,
-            self._image.explained,
-            list(events.target_summaries(estimate, self._image.targets, reasons)),
-            [self._past],
-            self._worker,
-            time.monotonic() - self._received,
-        )
-        self._channel.tell_all(closing(summary))
-        self._channel.end()
+        targets = list(target_summaries(estimate, self._image.targets, reasons))
+        self._assignment.finish(self._image.explained, targets, [self._past])
 
     def _tell_estimates(self, *, final: bool) -> None:
         estimate = self._combined.estimate()
         if estimate is not None:
-            for event in events.estimates_of(estimate, self._image, final=final):
-                self._channel.tell(pb.StreamExplainResponse(estimate=event))
+            self._channel.tell_estimates(events.estimates_of(estimate, self._image, final=final))
 
     def _progress(self) -> pb.Progress:
         paths = [part.path for part in self._open]

@@ -9,6 +9,8 @@ from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.explainers import Explained, PathPlan
 from ligserve.server.workers.explainers.options.accuracy import refuse_too_many_scores
+from ligserve.server.workers.jobs.assignment import Assignment
+from ligserve.server.workers.jobs.job_channel import EstimatePace
 from ligserve.server.workers.quadrature import LockStepRule, NodeValue
 
 
@@ -47,6 +49,7 @@ class Part:
         window: position among the job's paths.
         plan: what the explainer made of it.
         path: the path.
+        pace: how often its estimates are told before the final one.
         logits: logits of the input, (C,) or (T, C); None until they are known.
         explained: what is explained; empty until the logits are known.
         share: what its scores are multiplied by; below 1 for a window of a document.
@@ -58,7 +61,7 @@ class Part:
         job: PartListener,
         window: int,
         plan: PathPlan,
-        deadline: float | None,
+        assignment: Assignment,
         *,
         dispensable: bool = False,
         preview: bool = False,
@@ -69,12 +72,13 @@ class Part:
             plan.spec,
             plan.rule,
             self,
-            deadline,
+            assignment.deadline,
             owner=job,
             dispensable=dispensable,
             basis=plan.basis,
             preview=preview and not isinstance(plan.rule, LockStepRule),
         )
+        self.pace = EstimatePace(assignment.run)
         self.logits: Tensor | None = None
         self.explained: Sequence[Explained] = ()
         self.share = 1.0
