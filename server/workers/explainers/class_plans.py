@@ -1,6 +1,6 @@
 """Plans of a classifier's output for one text or two: for one row, or for windows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from torch import Tensor
@@ -12,6 +12,7 @@ from ligserve.server.workers.explainers.documents.aggregates import (
     document_outcome,
 )
 from ligserve.server.workers.explainers.documents.long_input import Cut, cut_text
+from ligserve.server.workers.explainers.documents.truncation import telling_the_loss
 from ligserve.server.workers.explainers.documents.window_paths import WindowPaths
 from ligserve.server.workers.explainers.documents.windows_in_step import outputs_in_step, rule_in_step
 from ligserve.server.workers.explainers.inputs.faithful_text import faithful_input
@@ -22,9 +23,6 @@ from ligserve.server.workers.explainers.options.setting import Setting
 from ligserve.server.workers.explainers.plans.explained import Explained
 from ligserve.server.workers.explainers.plans.plan import DocumentPlan, Plan, Planning
 from ligserve.v1 import explanation_service_pb2
-
-# From the logits of each path's input to the header's fields that they decide.
-Outcome = Callable[[Sequence[Tensor]], explanation_service_pb2.Header]
 
 
 class TextTargets(DocumentTargets, Protocol):
@@ -61,14 +59,19 @@ def plan_text(setting: Setting, source: SourceText, targets: TextTargets) -> Pla
 
 def plan_row(setting: Setting, text: TextInput, targets: TextTargets) -> Plan:
     """Explain what fits into one row."""
-    return _of_one_row(setting, text, targets, targets.outcome)
+    return Plan(
+        model=setting.model,
+        convention=setting.convention,
+        paths=[setting.path(text, targets.explained, targets.count)],
+        outcome=targets.outcome,
+        warnings=setting.warnings,
+    )
 
 
 def plan_cut(setting: Setting, cut: Cut, targets: TextTargets) -> Plan:
     """Explain windows that make up a document, or what is left of it."""
     if cut.lost:
-        text = cut.reader.read(*cut.spans[0])
-        return _of_one_row(setting, text, targets, telling_the_loss(cut, targets.outcome))
+        return telling_the_loss(plan_row(setting, cut.reader.read(*cut.spans[0]), targets), cut)
     options, convention = setting.options, setting.convention
     counts = [end - start for start, end in cut.spans]
     in_step = rule_in_step(setting, cut, targets.explained_of(0))
@@ -92,27 +95,4 @@ def plan_cut(setting: Setting, cut: Cut, targets: TextTargets) -> Plan:
         outcome=targets.outcome,
         warnings=setting.warnings,
         document=document,
-    )
-
-
-def telling_the_loss(cut: Cut, outcome: Outcome) -> Outcome:
-    """The outcome of a row whose end was cut off, which the header says."""
-
-    def told(logits: Sequence[Tensor]) -> explanation_service_pb2.Header:
-        header = outcome(logits)
-        header.truncated_tokens = cut.lost
-        message = f"the last {cut.lost} tokens of {cut.source.field} were cut off: the model never saw them"
-        header.warnings.add(code="TEXT_TRUNCATED", message=message)
-        return header
-
-    return told
-
-
-def _of_one_row(setting: Setting, text: TextInput, targets: TextTargets, outcome: Outcome) -> Plan:
-    return Plan(
-        model=setting.model,
-        convention=setting.convention,
-        paths=[setting.path(text, targets.explained, targets.count)],
-        outcome=outcome,
-        warnings=setting.warnings,
     )

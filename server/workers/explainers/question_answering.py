@@ -1,10 +1,8 @@
 """Question answering: the start and the end of the answer that a model picks from a context."""
 
-from dataclasses import replace
-
-from ligserve.server.workers.explainers.class_plans import telling_the_loss
 from ligserve.server.workers.explainers.documents.answer_windows import AnswerWindows
 from ligserve.server.workers.explainers.documents.long_input import Cut, PairLayout, cut_pair
+from ligserve.server.workers.explainers.documents.truncation import telling_the_loss
 from ligserve.server.workers.explainers.documents.window_paths import WindowPaths, not_asked
 from ligserve.server.workers.explainers.inputs.faithful_text import faithful_question, faithful_row
 from ligserve.server.workers.explainers.inputs.frame import library_question_frame, question_frame
@@ -76,7 +74,7 @@ def _of_row(setting: Setting, text: TextInput, asked: QuestionAnswering) -> Plan
 def _of_rest(setting: Setting, cut: Cut, asked: QuestionAnswering) -> Plan:
     """What is left of a context whose end was cut off."""
     plan = _of_row(setting, cut.reader.read(*cut.spans[0]), asked)
-    return replace(plan, outcome=telling_the_loss(cut, plan.outcome))
+    return telling_the_loss(plan, cut)
 
 
 def _of_windows(setting: Setting, cut: Cut, asked: QuestionAnswering) -> Plan:

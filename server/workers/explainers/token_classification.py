@@ -7,9 +7,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ligserve.server.workers.explainers.class_plans import telling_the_loss
 from ligserve.server.workers.explainers.documents.long_input import Cut, cut_text
 from ligserve.server.workers.explainers.documents.token_windows import TokenWindows
+from ligserve.server.workers.explainers.documents.truncation import telling_the_loss
 from ligserve.server.workers.explainers.documents.window_paths import WindowPaths, not_asked
 from ligserve.server.workers.explainers.inputs.faithful_text import faithful_input
 from ligserve.server.workers.explainers.inputs.library_text import library_input, library_text_row
@@ -73,7 +73,7 @@ def _of_row(setting: Setting, text: TextInput, asked: TokenQuestion, lost: int =
 def _of_rest(setting: Setting, cut: Cut, asked: TokenQuestion) -> Plan:
     """What is left of a text whose end was cut off."""
     plan = _of_row(setting, cut.reader.read(*cut.spans[0]), asked, cut.lost)
-    return replace(plan, outcome=telling_the_loss(cut, plan.outcome))
+    return telling_the_loss(plan, cut)
 
 
 def _of_windows(setting: Setting, cut: Cut, asked: TokenQuestion) -> Plan:

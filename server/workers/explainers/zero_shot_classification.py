@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ligserve.server.workers.explainers.class_plans import telling_the_loss
 from ligserve.server.workers.explainers.documents.long_input import Cut
 from ligserve.server.workers.explainers.documents.premise_plans import (
     plan_windows_by_label,
     plan_windows_of_competition,
 )
 from ligserve.server.workers.explainers.documents.premise_windows import cut_premise
+from ligserve.server.workers.explainers.documents.truncation import telling_the_loss
 from ligserve.server.workers.explainers.inputs.faithful_text import faithful_pair
 from ligserve.server.workers.explainers.inputs.library_premise import library_premise
 from ligserve.server.workers.explainers.inputs.text_input import SourceText, TextInput
@@ -48,7 +48,7 @@ def plan_zero_shot_classification(request: ExplainRequest, model: TextModel) -> 
     if not cuts[0].lost:
         return labels.plan_windows(cuts)
     plan = labels.plan([cut.reader.read(*cut.spans[0]) for cut in cuts])
-    return replace(plan, outcome=telling_the_loss(cuts[0], plan.outcome))
+    return telling_the_loss(plan, cuts[0])
 
 
 def _hypotheses(question: explanation_pb2.ZeroShotClassification) -> list[SourceText]:
