@@ -225,7 +225,7 @@ def many(spec: EmbeddingPathSpec, turns: int) -> list[TokenOutput]:
 
 def test_many_targets_equal_each_alone(bert: TextModel, engine: Engine) -> None:
     spec = spec_of(bert)
-    outputs = many(spec, turns=3)
+    outputs = many(spec, turns=24 // OUTPUTS_PER_TURN)
     together = run(spec, outputs, engine, steps=4).rule.estimate()
     assert together is not None
     for number in (0, 9, 23):
@@ -243,7 +243,7 @@ def test_one_target_does_not_wait_for_many(
     crowded, alone = (Path(spec, FixedRule(*gauss_legendre(9)), each, None) for each in (crowd, single))
     answered_at: list[int] = []
     single.on_points = lambda _: answered_at.append(backward_passes.count)
-    backward_passes.before[3] = lambda: engine.submit(alone)
+    backward_passes.before[1] = lambda: engine.submit(alone)
     engine.submit(crowded)
     assert single.wait().error is None
     assert len(answered_at) == 1
@@ -271,9 +271,9 @@ def test_a_path_that_nobody_wants_any_more_ends_within_a_turn(
 ) -> None:
     spec = spec_of(bert)
     path = Path(spec, FixedRule(*gauss_legendre(9)), Recorder(many(spec, turns=20)), None)
-    backward_passes.before[3] = path.cancel
+    backward_passes.before[1] = path.cancel
     engine.submit(path)
-    while backward_passes.count < 3:
+    while backward_passes.count < 1:
         time.sleep(0.001)
     run(spec, many(spec, turns=1)[:1], engine, steps=1)
     assert backward_passes.count <= OUTPUTS_PER_TURN + 1

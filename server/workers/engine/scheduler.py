@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from ligserve.server.workers.engine.budgets import Budgets
 from ligserve.server.workers.engine.path import Path
+from ligserve.server.workers.engine.shares import Shares
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.v1 import explanation_pb2 as pb
 
 # Paths share a batch only if the shorter one's rows are at least this full.
 MIN_FILL = 0.75
 # Every target is a backward pass over its batch; after so many of them other batches get their turn.
-OUTPUTS_PER_TURN = 8
+OUTPUTS_PER_TURN = 2
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Scheduler:
     def __init__(self, budgets: Budgets) -> None:
         self._budgets = budgets
         self._paths: deque[Path] = deque()
+        self._shares = Shares()
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -53,6 +55,7 @@ class Scheduler:
 
     def add(self, path: Path) -> None:
         """Admit a path."""
+        self._shares.arrive(path)
         self._paths.append(path)
 
     def remove(self, path: Path) -> None:
@@ -61,7 +64,7 @@ class Scheduler:
             self._paths.remove(path)
 
     def next_batch(self, most_turns: int | None = None) -> list[Slice]:
-        """Points for one batch: first those of the path that waited longest. Empty if none is due.
+        """Points for one batch: first those of the path whose turn it is. Empty if none is due.
 
         Args:
             most_turns: paths whose targets take more turns wait; None: none does.
@@ -71,8 +74,8 @@ class Scheduler:
             waiting = [path for path in waiting if _turns(path) <= most_turns]
         if not waiting:
             return []
-        first = waiting[0]
-        mates = [path for path in waiting[1:] if _may_share(first, path)]
+        first = self._shares.next_of(waiting)
+        mates = [path for path in waiting if path is not first and _may_share(first, path)]
         mates.sort(key=lambda path: abs(path.spec.tokens - first.spec.tokens))
         batch = self._fill([first, *mates])
         self._send_to_the_back([piece.path for piece in batch])
@@ -96,6 +99,7 @@ class Scheduler:
             alphas = path.take(room)
             batch.append(Slice(path, alphas))
             rows += len(alphas)
+            self._shares.count(path, len(alphas) * path.spec.tokens * (1 + len(path.evaluated)))
         return batch
 
 
