@@ -83,7 +83,7 @@ async def _end_of(client: AsyncClient, asked: Asked) -> str:
         await answer(client, asked)
     except LigserveError as error:
         name = type(error).__name__
-        return name if asked.wrong else f"{UNEXPECTED} {name}"
+        return name if asked.wrong else f"{UNEXPECTED} {name}: {error}"
     return f"{UNEXPECTED} answer" if asked.wrong else "answered"
 
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from google.protobuf.duration_pb2 import Duration
 
 from ligserve.server.workers.costs.cost_limit import refuse_costly
-from ligserve.server.workers.costs.forecast import Forecast, forecast
+from ligserve.server.workers.costs.forecast import Forecast
 from ligserve.server.workers.costs.learnt_points import LearntPoints
+from ligserve.server.workers.costs.plan_forecast import forecast
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import Plan

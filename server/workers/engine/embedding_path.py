@@ -52,13 +52,22 @@ class EmbeddingPathSpec(PathSpec):
         """A digest of all that a path over a classifier's input depends on; no input can be read from it."""
         if self.model.head.per_token or self.precision != pb.PRECISION_FLOAT32:
             return None
-        digest = hashlib.blake2b(repr([id(module) for module in self.layer.modules]).encode(), digest_size=32)
-        for row in (self.row, self.baseline_row, {} if self.zeroed is None else {"zeroed": self.zeroed}):
-            for name, values in sorted(row.items()):
-                digest.update(f"{name} {values.dtype} {tuple(values.shape)} ".encode())
-                digest.update(values.contiguous().numpy().tobytes())
-            digest.update(b";")
-        return digest.digest()
+        modules = repr([id(module) for module in self.layer.modules]).encode()
+        return _digest(self.row, self.baseline_row, self._zeroed_row, salt=modules)
+
+    @property
+    def start_key(self) -> bytes | None:
+        """A digest of all that the output at the path's start depends on.
+
+        Past its look-ups, which are replaced, a model reads token ids only to find special ones.
+        """
+        if self.layer is self.model.layers.get(pb.EMBEDDING_LAYER_POSITION):
+            return None
+        ids, tokenizer = self.row["input_ids"], self.model.tokenizer
+        sought = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+        special = torch.isin(ids, torch.tensor(sorted(sought), dtype=ids.dtype))
+        kept = {**self.row, "input_ids": torch.where(special, ids, -1)}
+        return _digest(kept, self.baseline_row, self._zeroed_row)
 
     @property
     def batch_key(self) -> Hashable:
@@ -106,6 +115,10 @@ class EmbeddingPathSpec(PathSpec):
             total[:, : self.length - shift] += part[:, shift : self.length]
         return total
 
+    @property
+    def _zeroed_row(self) -> RowInputs:
+        return {} if self.zeroed is None else {"zeroed": self.zeroed}
+
     def _outputs(self, row: RowInputs) -> list[Tensor]:
         return layer_outputs(self.model.network, self.layer, self.model.batch([row]))
 
@@ -114,3 +127,14 @@ class EmbeddingPathSpec(PathSpec):
             return start
         zeroed = nn.functional.pad(self.zeroed, (shift, 0))[: len(start)].to(start.device)
         return torch.where(zeroed[:, None], torch.zeros_like(start), start)
+
+
+def _digest(*rows: RowInputs, salt: bytes = b"") -> bytes:
+    """Of the names, types, shapes and values of rows' inputs."""
+    digest = hashlib.blake2b(salt, digest_size=32)
+    for row in rows:
+        for name, values in sorted(row.items()):
+            digest.update(f"{name} {values.dtype} {tuple(values.shape)} ".encode())
+            digest.update(values.contiguous().numpy().tobytes())
+        digest.update(b";")
+    return digest.digest()

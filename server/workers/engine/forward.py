@@ -14,6 +14,8 @@ from ligserve.server.workers.failures import is_out_of_memory
 
 T = TypeVar("T")
 R = TypeVar("R")
+# Of a text's windows so many different starts are run once each: those of equal lengths share theirs.
+MOST_STARTS = 64
 
 
 def predicted_logits(specs: Sequence[PathSpec]) -> list[Tensor]:

@@ -26,6 +26,11 @@ class PathCost:
     gradient_tokens: int = 0
 
     @property
+    def points_there(self) -> int:
+        """Points that were computed or known."""
+        return self.points + self.reused
+
+    @property
     def token_passes(self) -> int:
         """Tokens that went through the model, forward or backward."""
         return self.tokens + self.gradient_tokens

@@ -43,6 +43,11 @@ class PathSpec(ABC):
         return None
 
     @property
+    def start_key(self) -> bytes | None:
+        """Equal for paths of a model whose starts have the same logits; None where that is not known."""
+        return None
+
+    @property
     @abstractmethod
     def batch_key(self) -> Hashable:
         """Points with equal keys can share a batch."""

@@ -116,7 +116,7 @@ class WindowsInStep:
         paths, windows = [part.path for part in self._parts], len(self._paths)
         change = self._outcome.change
         return pb.Progress(
-            points_done=sum(path.cost.points + path.cost.reused for path in paths),
+            points_done=sum(path.cost.points_there for path in paths),
             points_planned=sum(path.planned for path in paths),
             windows=windows,
             windows_predicted=windows,

@@ -148,8 +148,8 @@ class DocumentWindows:
         paths = [part.path for part in self._open.values()]
         windows, unexplained = len(self._plan.paths), self._totals.unexplained
         return pb.Progress(
-            points_done=self._past.points + sum(path.cost.points for path in paths),
-            points_planned=self._past.points + sum(path.planned for path in paths),
+            points_done=self._past.points_there + sum(path.cost.points_there for path in paths),
+            points_planned=self._past.points_there + sum(path.planned for path in paths),
             windows=windows,
             windows_predicted=windows,
             windows_done=self._totals.windows_done,

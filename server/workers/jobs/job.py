@@ -68,7 +68,7 @@ class Job:
 
     def _progress(self) -> pb.Progress:
         return pb.Progress(
-            points_done=sum(path.cost.points + path.cost.reused for path in self.paths),
+            points_done=sum(path.cost.points_there for path in self.paths),
             points_planned=sum(path.planned for path in self.paths),
         )
 

@@ -197,6 +197,6 @@ class NoisyJob:
         first_round = len(self._image.plan.rule.start()) - 2 * self._knows_ends
         to_come = first_round * (self._copies.samples - self._opened + self._pending)
         return pb.Progress(
-            points_done=self._past.points + sum(path.cost.points for path in paths),
-            points_planned=self._past.points + sum(path.planned for path in paths) + to_come,
+            points_done=self._past.points_there + sum(path.cost.points_there for path in paths),
+            points_planned=self._past.points_there + sum(path.planned for path in paths) + to_come,
         )

@@ -5,7 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from torch import Tensor
 
 from ligserve.server.workers.engine.budgets import Budgets
-from ligserve.server.workers.engine.forward import end_logits, in_batches, in_halves, predicted_logits
+from ligserve.server.workers.engine.forward import (
+    MOST_STARTS,
+    end_logits,
+    in_batches,
+    in_halves,
+    predicted_logits,
+)
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.explainers import PathPlan
@@ -37,6 +43,7 @@ class Survey:
         self._inputs: list[Tensor] = []
         self._starts: list[Tensor] = []
         self._ends: list[Tensor] = []
+        self._known_starts: dict[bytes | int, Tensor] = {}
 
     def steps(self, budgets: Budgets) -> Iterator[None]:
         """One forward pass after the other, of at most so many rows x padded length each."""
@@ -52,12 +59,25 @@ class Survey:
 
     def _both_ends(self, batch: Sequence[PathPlan], inputs: Sequence[Tensor]) -> Iterator[None]:
         """The ends of paths whose inputs' logits are known."""
-        self._starts += self._done(batch, lambda some: end_logits(some, 0))
+        self._starts += self._starts_of(batch)
         if batch[0].spec.prediction_row is batch[0].spec.row:
             self._ends += inputs
         else:
             yield
             self._ends += self._done(batch, lambda some: end_logits(some, 1))
+
+    def _starts_of(self, batch: Sequence[PathPlan]) -> list[Tensor]:
+        """The starts of paths, each kind of start run once."""
+        keys: list[bytes | int] = [path.spec.start_key or number for number, path in enumerate(batch)]
+        fresh = {
+            key: path.spec for key, path in zip(keys, batch, strict=True) if key not in self._known_starts
+        }
+        logits = self._run(list(fresh.values()), lambda some: end_logits(some, 0)) if fresh else []
+        found = {**self._known_starts, **dict(zip(fresh, logits, strict=True))}
+        for key in fresh:
+            if isinstance(key, bytes) and len(self._known_starts) < MOST_STARTS:
+                self._known_starts[key] = found[key].clone()
+        return [_kept(path, found[key]) for path, key in zip(batch, keys, strict=True)]
 
     def logits(self) -> WindowLogits:
         """What was found, on the CPU."""
@@ -66,14 +86,19 @@ class Survey:
     def _done(
         self, batch: Sequence[PathPlan], run: Callable[[Sequence[PathSpec]], list[Tensor]]
     ) -> list[Tensor]:
-        specs = [path.spec for path in batch]
-        logits = in_halves(specs, run)
+        logits = self._run([path.spec for path in batch], run)
+        return [_kept(path, each) for path, each in zip(batch, logits, strict=True)]
+
+    def _run(
+        self, specs: Sequence[PathSpec], run: Callable[[Sequence[PathSpec]], list[Tensor]]
+    ) -> list[Tensor]:
         self.cost.rows += len(specs)
         self.cost.tokens += sum(spec.tokens for spec in specs)
         self.cost.batches += 1
-        # Copies: a view would keep the logits of all tokens.
-        kept = [
-            each if path.kept is None else each[path.kept.start : path.kept.stop].clone()
-            for path, each in zip(batch, logits, strict=True)
-        ]
-        return [each.float().cpu() for each in kept]
+        return in_halves(specs, run)
+
+
+def _kept(path: PathPlan, logits: Tensor) -> Tensor:
+    """A copy of what counts: a view would keep the logits of all tokens."""
+    own = logits if path.kept is None else logits[path.kept.start : path.kept.stop].clone()
+    return own.float().cpu()
