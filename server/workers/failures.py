@@ -6,8 +6,8 @@ from ligserve.server.errors import InternalError, ResourceExhaustedError, ServeE
 from ligserve.server.logs import logger
 
 _log = logger("ligserve.worker")
-# torch raises plain RuntimeErrors when the CPU's memory is gone.
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+# torch raises plain RuntimeErrors when the CPU's memory is gone, and when a GPU's is for its libraries.
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "status_alloc_failed")
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -1,16 +1,22 @@
-"""One batch: a forward pass, and a backward pass for each target that its rows share."""
+"""One batch: a forward pass, and a backward pass for each target that its rows share.
+
+Its work is queued on the device turn by turn. Nothing here waits for the device: a number of a tensor is not
+looked at before it has arrived on the host.
+"""
 
 from collections.abc import Generator, Iterator, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
 
 from ligserve.server.workers.engine.gradient import gradient_of
-from ligserve.server.workers.engine.node_values import node_values
+from ligserve.server.workers.engine.node_values import Columns, columns_of, node_values
 from ligserve.server.workers.engine.path import Path, PointValue
 from ligserve.server.workers.engine.scheduler import OUTPUTS_PER_TURN, Slice
 from ligserve.server.workers.models.loaded import RowInputs
 from ligserve.server.workers.models.precision import tensor_cores
+from ligserve.server.workers.models.transfer import Arrival
 
 # For each slice its points' values.
 Values = list[list[PointValue]]
@@ -21,15 +27,20 @@ class Batch:
 
     Attributes:
         slices: the points.
+        alone: whether nothing else may be on the device beside its turns.
         holds_memory: whether it stands between two turns.
+        queued: whether it has had its last turn.
         token_passes: rows x padded length, once for each forward or backward pass; 0 before the first turn.
         seconds: what its turns have taken.
     """
 
-    def __init__(self, slices: Sequence[Slice]) -> None:
+    def __init__(self, slices: Sequence[Slice], *, alone: bool = False) -> None:
         self.slices = slices
+        self.alone = alone
         self._spec = slices[0].path.spec
+        self._transfer = self._spec.model.transfer
         self.holds_memory = False
+        self.queued = False
         self.token_passes = 0
         self.seconds = 0.0
         self._turns = self._run()
@@ -39,18 +50,33 @@ class Batch:
         """Whether anybody still waits for any of its points."""
         return any(piece.wanted for piece in self.slices)
 
-    def turn(self) -> Values | None:
-        """Go on for OUTPUTS_PER_TURN backward passes; after the last one the values of every point."""
+    def turn(self) -> Arrival:
+        """Queue the next OUTPUTS_PER_TURN backward passes.
+
+        What arrives after the last turn is for `values`; after others, only that their work is done.
+        """
         self.holds_memory = False
         try:
-            next(self._turns)
+            arrival = next(self._turns)
         except StopIteration as done:
-            values: Values = done.value
-            return values
-        self.holds_memory = True
-        return None
+            self.queued = True
+            arrival = done.value
+        else:
+            self.holds_memory = True
+        return arrival
 
-    def _run(self) -> Generator[None, None, Values]:
+    def values(self, arrived: Sequence[Tensor]) -> Values:
+        """The values of every point, from what has arrived after the last turn.
+
+        Raises:
+            FailedPreconditionError: a value or gradient is not finite.
+        """
+        width = len(Columns._fields)
+        starts = range(0, len(arrived), width)
+        columns = [Columns(*arrived[start : start + width]) for start in starts]
+        return [node_values(piece, own) for piece, own in zip(self.slices, columns, strict=True)]
+
+    def _run(self) -> Generator[Arrival, None, Arrival]:
         spec, inputs = self._spec, self._inputs()
         moved = [tensor.requires_grad_() for tensor in self._moved()]
         with torch.enable_grad(), tensor_cores(spec.precision):
@@ -61,7 +87,7 @@ class Batch:
         self.token_passes = (1 + most) * len(logits) * max(piece.path.spec.tokens for piece in self.slices)
         for number in range(most):
             if number and number % OUTPUTS_PER_TURN == 0:
-                yield
+                yield self._transfer.fetch([])
             with tensor_cores(spec.precision):
                 total = torch.stack([each[number].sum() for each in values if number < len(each)]).sum()
                 gradient = gradient_of(total, logits, moved, spec.precision, last=number + 1 == most)
@@ -70,20 +96,21 @@ class Batch:
                     # At once to one number per token: gradients of many targets would fill the memory.
                     products = _products(piece.path, [part[rows] for part in gradient])
                     kept.append(piece.path.spec.scores(products))
-        return [
-            node_values(piece, logits[rows].detach(), value, each, deployed)
-            for (piece, rows), value, each, deployed in zip(
-                self._rows(), values, sums, self._deployed(inputs, moved), strict=True
-            )
+        deployed = self._deployed(inputs, moved)
+        found = [
+            columns_of(piece, logits[rows].detach(), value, each, own)
+            for (piece, rows), value, each, own in zip(self._rows(), values, sums, deployed, strict=True)
         ]
+        return self._transfer.fetch(list(chain.from_iterable(found)))
 
-    def _deployed(self, inputs: Sequence[RowInputs], moved: Sequence[Tensor]) -> Sequence[Tensor]:
+    def _deployed(self, inputs: Sequence[RowInputs], moved: Sequence[Tensor]) -> Sequence[Tensor | None]:
         """For each slice the logits of its `ends` by the deployed model."""
         ends = [rows.start + end for piece, rows in self._rows() for end in piece.ends]
         if not ends:
-            return [torch.empty(0, 0)] * len(self.slices)
+            return [None] * len(self.slices)
         with torch.no_grad():
-            logits = self._spec.run([inputs[row] for row in ends], [part.detach()[ends] for part in moved])
+            at_ends = [torch.stack([part[row] for row in ends]) for part in moved]
+            logits = self._spec.run([inputs[row] for row in ends], at_ends)
         return torch.split(logits, [len(piece.ends) for piece in self.slices])
 
     def _rows(self) -> Iterator[tuple[Slice, slice]]:
@@ -97,7 +124,9 @@ class Batch:
 
     def _moved(self) -> list[Tensor]:
         """Each moved tensor, (B, T, d): every row's place on its path; exact at both ends."""
-        places = [_points_of(piece.path, piece.alphas) for piece in self.slices]
+        alphas = torch.tensor([each for piece in self.slices for each in piece.alphas], dtype=torch.float64)
+        weights = self._transfer.send(alphas)[:, None, None]
+        places = [_points_of(piece.path, weights[rows]) for piece, rows in self._rows()]
         return [stacked(tensors) for tensors in zip(*places, strict=True)]
 
 
@@ -114,13 +143,12 @@ def _products(path: Path, gradient: Sequence[Tensor]) -> list[Tensor]:
     ]
 
 
-def _points_of(path: Path, alphas: Sequence[float]) -> list[Tensor]:
+def _points_of(path: Path, alphas: Tensor) -> list[Tensor]:
     """(rows, T, d) each. In float64, then rounded once: steep paths turn a lost digit into a wrong score."""
-    places = []
-    for start, end in path.ends:
-        weights = torch.tensor(alphas, dtype=torch.float64, device=start.device)[:, None, None]
-        places.append(torch.lerp(start[None].double(), end[None].double(), weights).to(start.dtype))
-    return places
+    return [
+        torch.lerp(start[None].double(), end[None].double(), alphas).to(start.dtype)
+        for start, end in path.ends
+    ]
 
 
 def _target_values(piece: Slice, logits: Tensor) -> list[Tensor]:

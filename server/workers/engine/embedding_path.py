@@ -125,8 +125,8 @@ class EmbeddingPathSpec(PathSpec):
     def _start(self, start: Tensor, shift: int) -> Tensor:
         if self.zeroed is None:
             return start
-        zeroed = nn.functional.pad(self.zeroed, (shift, 0))[: len(start)].to(start.device)
-        return torch.where(zeroed[:, None], torch.zeros_like(start), start)
+        zeroed = nn.functional.pad(self.zeroed, (shift, 0))[: len(start)]
+        return torch.where(self.model.transfer.send(zeroed)[:, None], torch.zeros_like(start), start)
 
 
 def _digest(*rows: RowInputs, salt: bytes = b"") -> bytes:

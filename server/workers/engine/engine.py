@@ -10,9 +10,10 @@ from functools import partial
 from ligserve.server.logs import logger
 from ligserve.server.workers.engine.batch import Batch, Values
 from ligserve.server.workers.engine.budgets import Budgets
-from ligserve.server.workers.engine.forward import in_batches, in_halves, predicted_logits
+from ligserve.server.workers.engine.in_flight import InFlight, Turn, queued_turn
 from ligserve.server.workers.engine.kept_points import KeptPoints
 from ligserve.server.workers.engine.path import Path
+from ligserve.server.workers.engine.prediction import predicted
 from ligserve.server.workers.engine.scheduler import Scheduler, Slice
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.engine.speed import Speed
@@ -23,6 +24,9 @@ _log = logger("ligserve.engine")
 
 # Most batches that have had a turn and need more, each with its activations in memory.
 MAX_UNDER_WAY = 2
+# Turns whose results need not be there when the next is queued, so that the device always has work; with more
+# of them, what is cancelled would only leave later. On a CPU results are there at once.
+MAX_IN_FLIGHT = 1
 # An answer goes out this long before the deadline, and at least this many turns' time before it.
 DEADLINE_MARGIN_S = 0.05
 DEADLINE_MARGIN_TURNS = 2.0
@@ -47,8 +51,10 @@ class Engine:
         self._forward_work: list[Iterator[None]] = []
         self._scheduler = Scheduler(self.budgets)
         self._under_way: deque[Batch] = deque()
+        self._in_flight = InFlight()
         self._closed = False
         self._turn_seconds = 0.0
+        self._landed_at = 0.0
         self._speeds: dict[Hashable, Speed] = {}
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
@@ -81,7 +87,7 @@ class Engine:
         return self._speeds.setdefault(spec.workload, Speed())
 
     def close(self) -> None:
-        """Stop after the batch at hand; unfinished paths are forgotten."""
+        """Stop after the batches at hand; unfinished paths are forgotten."""
         self._inbox.put(None)
         self._thread.join()
 
@@ -89,14 +95,16 @@ class Engine:
         while True:
             self._admit()
             if self._closed:
+                self._in_flight.land(0, self._land)
                 return
             self._forward_work = [steps for steps in self._forward_work if _goes_on(steps)]
+            self._in_flight.land(MAX_IN_FLIGHT, self._land)
             self._drop_finished()
             self._take_turns()
 
     def _admit(self) -> None:
         """Take in what was submitted; wait if there is nothing else to do."""
-        wait = not (len(self._scheduler) or self._forward_work)
+        wait = not (len(self._scheduler) or self._forward_work or self._in_flight)
         while True:
             try:
                 steps = self._inbox.get(block=wait)
@@ -109,15 +117,8 @@ class Engine:
             wait = False
 
     def _predicted(self, paths: Sequence[Path]) -> Iterator[None]:
-        """Predict paths, some at a time; they are scheduled when all are predicted."""
-        good: list[Path] = []
-        for number, batch in enumerate(in_batches(paths, lambda path: path.spec, self.budgets)):
-            if number:
-                yield
-            wanted = [path for path in batch if not path.cancelled]
-            if wanted and _predict(wanted):
-                good += wanted
-        for path in good:
+        """Predict paths; they are scheduled when all are predicted."""
+        for path in (yield from predicted(paths, self.budgets)):
             if path.outputs:
                 self._scheduler.add(path)
                 self._tell(path, partial(path.begin, self._kept.of(path.spec)))
@@ -137,35 +138,57 @@ class Engine:
         self._under_way = deque(batch for batch in self._under_way if batch.wanted)
 
     def _take_turns(self) -> None:
-        """One for the batch under way that waited longest, one for a new batch."""
-        if self._under_way:
-            self._turn(self._under_way.popleft())
+        """One for the batch under way that waited longest, one for a new batch; if there is none, wait."""
+        if self._under_way and not self._turn(self._under_way.popleft()):
+            return
         crowded = len(self._under_way) >= MAX_UNDER_WAY
         slices = self._scheduler.next_batch(most_turns=1 if crowded else None)
         if slices:
             self.tally.begin(slices)
             self._turn(Batch(slices))
+        elif not (self._under_way or self._forward_work):
+            self._in_flight.land(len(self._in_flight) - 1, self._land)
 
-    def _turn(self, batch: Batch) -> None:
-        started = time.monotonic()
+    def _turn(self, batch: Batch) -> bool:
+        """Queue a turn, and deliver what is done meanwhile; whether it could be queued."""
+        most = 0 if batch.alone else MAX_IN_FLIGHT
+        if batch.alone:
+            self._in_flight.land(most, self._land)
         try:
-            values = batch.turn()
+            self._in_flight.add(queued_turn(batch))
         except Exception as error:
             self._after_failure(batch.slices, error)
-            return
-        self._turn_seconds = time.monotonic() - started
-        if values is None:
+            return False
+        if not batch.queued:
             self._under_way.append(batch)
-        else:
+        self._in_flight.land(most, self._land)
+        return True
+
+    def _land(self, turn: Turn) -> None:
+        """Take what has come of a turn, or wait for it."""
+        batch = turn.batch
+        try:
+            values = turn.values()
+        except Exception as error:
+            self._in_flight.forget(batch)
+            self._under_way = deque(each for each in self._under_way if each is not batch)
+            self._after_failure(batch.slices, error)
+            return
+        # The device did the turn before it first.
+        started = max(turn.begun, self._landed_at)
+        self._turn_seconds = time.monotonic() - started
+        if values is not None:
             self._deliver_all(batch.slices, values)
-        batch.seconds += time.monotonic() - started
+        self._landed_at = time.monotonic()
+        batch.seconds += self._landed_at - started
         if values is not None:
             self.speed(batch.slices[0].path.spec).saw(batch.token_passes, batch.seconds)
 
     def _deliver_all(self, slices: Sequence[Slice], values: Values) -> None:
         self.tally.done(slices)
         for piece, value in zip(slices, values, strict=True):
-            _count(piece)
+            piece.path.cost.add_rows(len(piece.alphas) + len(piece.ends), piece.path.spec.tokens)
+            piece.path.cost.batches += 1
             if piece.wanted:
                 self._tell(piece.path, partial(piece.path.deliver, value))
         self._kept.trim()
@@ -185,6 +208,10 @@ class Engine:
         """
         path, alphas = slices[0].path, slices[0].alphas
         out_of_memory = is_out_of_memory(error)
+        if out_of_memory and self._in_flight:
+            self._in_flight.land(0, self._land)
+            self._under_way.appendleft(Batch(slices, alone=True))
+            return
         if out_of_memory and any(batch.holds_memory for batch in self._under_way):
             self._under_way.append(Batch(slices))
             return
@@ -215,26 +242,3 @@ def _goes_on(steps: Iterator[None]) -> bool:
         _log.exception("forward work failed")
         return False
     return True
-
-
-def _predict(paths: Sequence[Path]) -> bool:
-    """Tell the listeners of paths of one kind their logits; whether nothing was wrong with any."""
-    try:
-        logits = in_halves([path.spec for path in paths], predicted_logits)
-        for path, own in zip(paths, logits, strict=True):
-            path.cost.rows += 1
-            path.cost.tokens += path.spec.tokens
-            path.outputs = path.listener.predicted(own)
-    except Exception as error:
-        for path in paths:
-            path.listener.failed(error)
-        return False
-    return True
-
-
-def _count(piece: Slice) -> None:
-    cost = piece.path.cost
-    rows = len(piece.alphas) + len(piece.ends)
-    cost.rows += rows
-    cost.tokens += rows * piece.path.spec.tokens
-    cost.batches += 1

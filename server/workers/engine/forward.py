@@ -21,6 +21,8 @@ MOST_STARTS = 64
 def predicted_logits(specs: Sequence[PathSpec]) -> list[Tensor]:
     """Logits of each path's input, nothing replaced: (C,), or (T, C) of a head that judges each token.
 
+    They are on the host.
+
     Raises:
         FailedPreconditionError: a row does not fit the model.
     """
@@ -29,7 +31,7 @@ def predicted_logits(specs: Sequence[PathSpec]) -> list[Tensor]:
     model = specs[0].model
     with torch.no_grad():
         logits = model.logits(model.batch([spec.prediction_row for spec in specs]))
-    return [spec.own(each[None])[0] for spec, each in zip(specs, logits, strict=True)]
+    return _own_logits(specs, logits)
 
 
 def end_logits(specs: Sequence[PathSpec], end: int) -> list[Tensor]:
@@ -38,7 +40,13 @@ def end_logits(specs: Sequence[PathSpec], end: int) -> list[Tensor]:
     moved = [stacked([ends[end][None] for ends in each]) for each in zip(*every, strict=True)]
     with torch.no_grad():
         logits = specs[0].run([spec.row for spec in specs], moved)
-    return [spec.own(each[None])[0] for spec, each in zip(specs, logits, strict=True)]
+    return _own_logits(specs, logits)
+
+
+def _own_logits(specs: Sequence[PathSpec], logits: Tensor) -> list[Tensor]:
+    """Each path's own, waited for: what is computed next depends on them."""
+    (arrived,) = specs[0].model.transfer.fetch([logits]).tensors()
+    return [spec.own(each[None])[0].clone() for spec, each in zip(specs, arrived, strict=True)]
 
 
 def in_halves(items: Sequence[T], run: Callable[[Sequence[T]], list[R]]) -> list[R]:

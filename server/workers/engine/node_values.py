@@ -1,6 +1,7 @@
-"""What a batch's tensors say of each point of a path."""
+"""What a batch's tensors say of each point of a path: first on the device, then on the host."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,55 +16,85 @@ from ligserve.server.workers.quadrature import EndValue, NodeValue
 from ligserve.server.workers.quadrature.rule import Floats
 
 
-def node_values(
-    piece: Slice, logits: Tensor, values: Sequence[Tensor], sums: list[Tensor], deployed: Tensor
-) -> list[PointValue]:
-    """The values of the slice's points.
+class Columns(NamedTuple):
+    """What a batch finds at R points of a path, of the K distinct outputs that are evaluated there.
+
+    Attributes:
+        f: (R, K).
+        token_sums: (R, K, T).
+        noise: (R, K), how far f may move by rounding.
+        log_odds: (R, K).
+        logits: (R, C) or (R, T, C).
+        end_f: (E, K), f of the deployed model at the slice's E `ends`.
+        end_noise: (E, K).
+    """
+
+    f: Tensor
+    token_sums: Tensor
+    noise: Tensor
+    log_odds: Tensor
+    logits: Tensor
+    end_f: Tensor
+    end_noise: Tensor
+
+
+def columns_of(
+    piece: Slice, logits: Tensor, values: Sequence[Tensor], sums: list[Tensor], deployed: Tensor | None
+) -> Columns:
+    """The columns of a slice, on the device.
 
     Args:
         piece: the slice.
         logits: of its rows.
-        values: of each distinct output that is evaluated, (rows,).
-        sums: the token sums of each of them, (rows, T).
-        deployed: logits of the slice's `ends` by the deployed model; none where its own are that.
+        values: of each distinct output that is evaluated, (R,).
+        sums: the token sums of each of them, (R, T).
+        deployed: logits of the slice's `ends` by the deployed model; None where it has none.
+    """
+    spec, distinct = piece.path.spec, _distinct(piece)
+    own = spec.own(logits)
+    none = own.new_empty(0, len(distinct))
+    ends = None if deployed is None else spec.own(deployed)
+    return Columns(
+        f=torch.stack([value.detach() for value in values], dim=1),
+        token_sums=torch.stack(sums, dim=1),
+        noise=ROUNDINGS[spec.precision].noise * torch.stack([each.noise(own) for each in distinct], dim=1),
+        log_odds=torch.stack([each.log_odds(own) for each in distinct], dim=1),
+        logits=own,
+        end_f=none if ends is None else torch.stack([each(ends) for each in distinct], dim=1),
+        end_noise=none if ends is None else torch.stack([each.noise(ends) for each in distinct], dim=1),
+    )
+
+
+def node_values(piece: Slice, columns: Columns) -> list[PointValue]:
+    """The values of the slice's points, from its columns on the host; copies, since the host needs the room.
 
     Raises:
         FailedPreconditionError: a value or gradient is not finite.
     """
-    spec, evaluated = piece.path.spec, piece.path.evaluated
-    distinct = list(dict.fromkeys(evaluated))
-    places = {output: place for place, output in enumerate(distinct)}
-    asked = [places[output] for output in evaluated]
-    own, rounding = spec.own(logits), ROUNDINGS[spec.precision]
-    columns = (
-        torch.stack([value.detach() for value in values], dim=1)[:, asked],
-        torch.stack(sums, dim=1)[:, asked],
-        rounding.noise * torch.stack([output.noise(own) for output in distinct], dim=1)[:, asked],
-        torch.stack([output.log_odds(own) for output in distinct], dim=1)[:, asked],
+    spec, places = piece.path.spec, {output: place for place, output in enumerate(_distinct(piece))}
+    asked = [places[output] for output in piece.path.evaluated]
+    token_sums = columns.token_sums.numpy()
+    f, noise, log_odds, end_f, end_noise = (
+        column.numpy()[:, asked]
+        for column in (columns.f, columns.noise, columns.log_odds, columns.end_f, columns.end_noise)
     )
-    f, token_sums, noise, log_odds = (column.cpu().numpy() for column in columns)
     if not (np.isfinite(f).all() and np.isfinite(token_sums).all()):
         raise FailedPreconditionError(
             f"model '{spec.model.name}' puts out values or gradients that are not finite",
             reason="NOT_FINITE",
         )
+    of_scores = ROUNDINGS[spec.precision].scores
     found = [
-        NodeValue(f[row], token_sums[row].copy(), noise[row], log_odds[row], rounding.scores)
+        NodeValue(f[row], token_sums[row][asked], noise[row], log_odds[row], of_scores)
         for row in range(len(piece.alphas))
     ]
-    for row, end in zip(piece.ends, _end_values(spec.own(deployed), evaluated), strict=True):
-        found[row] = _with_end(found[row], end)
-    return [PointValue(*point) for point in zip(piece.alphas, found, own.cpu(), strict=True)]
+    for number, row in enumerate(piece.ends):
+        found[row] = _with_end(found[row], EndValue(end_f[number], end_noise[number]))
+    return [PointValue(*point) for point in zip(piece.alphas, found, columns.logits.clone(), strict=True)]
 
 
-def _end_values(logits: Tensor, outputs: Sequence[Output]) -> list[EndValue]:
-    if not len(logits):
-        return []
-    f, noise = (
-        torch.stack(columns, dim=1).cpu().numpy()
-        for columns in ([each(logits) for each in outputs], [each.noise(logits) for each in outputs])
-    )
-    return [EndValue(*row) for row in zip(f, noise, strict=True)]
+def _distinct(piece: Slice) -> list[Output]:
+    return list(dict.fromkeys(piece.path.evaluated))
 
 
 def _with_end(value: NodeValue, end: EndValue) -> NodeValue:

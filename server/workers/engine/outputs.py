@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ligserve.server.workers.engine.picked import picked
 from ligserve.v1 import explanation_pb2 as pb
 
 # A float32 model's logits in another batch, with other threads or on another machine: measured up to some
@@ -80,7 +81,7 @@ class ClassOutput:
         signed = -logits if self.flipped else logits
         if self.among is None:
             return functions[self.space](signed, index)
-        return functions[self.space](signed[:, list(self.among)], self.among.index(index))
+        return functions[self.space](picked(signed, self.among), self.among.index(index))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,11 @@ class PathCost:
         """Tokens that went through the model, forward or backward."""
         return self.tokens + self.gradient_tokens
 
+    def add_rows(self, rows: int, length: int) -> None:
+        """Count rows of so many tokens that went forward."""
+        self.rows += rows
+        self.tokens += rows * length
+
     def add_gradients(self, rows: int, length: int) -> None:
         """Count rows of so many tokens that went backward."""
         self.gradients += rows

@@ -62,7 +62,7 @@ class PixelPathSpec(PathSpec):
 
     def ends(self) -> list[Ends]:
         """Zeros and the pixel values, each (C x H x W, 1)."""
-        end = self.row[PIXELS].reshape(-1, 1).to(self.model.device)
+        end = self.model.transfer.send(self.row[PIXELS].reshape(-1, 1))
         return [(torch.zeros_like(end), end)]
 
     def run(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ligserve.server.workers.engine.outputs import ROUNDING
+from ligserve.server.workers.engine.picked import picked
 from ligserve.v1 import explanation_pb2 as pb
 
 # Columns of a question answering model's (B, T, 2) logits.
@@ -47,12 +48,12 @@ class SpanEndOutput:
     def noise(self, logits: Tensor) -> Tensor:
         """(B, T, 2) logits to (B,): how far the value may move by rounding inside the model."""
         value = self(logits)
-        counted = logits[:, [self.token, *self.others], self.column]
+        counted = picked(logits[:, :, self.column], [self.token, *self.others])
         return ROUNDING * (self._slope(value) * (1 + _size(counted)) + value.abs() / 8)
 
     def _log_odds(self, logits: Tensor) -> Tensor:
         column = logits[:, :, self.column]
-        return column[:, self.token] - torch.logsumexp(column[:, list(self.others)], dim=1)
+        return column[:, self.token] - torch.logsumexp(picked(column, self.others), dim=1)
 
     def _slope(self, value: Tensor) -> Tensor:
         """The sum of the value's |derivatives| to the logits."""

@@ -14,6 +14,7 @@ from ligserve.server.workers.models.head import Head
 from ligserve.server.workers.models.layers import EmbeddingLayer
 from ligserve.server.workers.models.matrices import RoundedMatrices
 from ligserve.server.workers.models.precision import MATRIX_TYPES, Precision, precision_name
+from ligserve.server.workers.models.transfer import DirectTransfer, Transfer
 from ligserve.v1 import explanation_pb2
 
 # One row's inputs by the name of the forward pass' parameter, each without the batch dimension.
@@ -40,6 +41,7 @@ class LoadedModel:
         refusals: what the probe found not to work, and why.
         rounded: the network's matrices in other precisions.
         token_budget: rows x padded length from which on larger batches are no faster.
+        transfer: copies to the device that the weights are on, and back.
     """
 
     name: str
@@ -53,6 +55,7 @@ class LoadedModel:
     refusals: Refusals = field(default_factory=dict)
     rounded: RoundedMatrices = field(default_factory=RoundedMatrices)
     token_budget: int = DEFAULT_TOKEN_BUDGET
+    transfer: Transfer = field(default_factory=DirectTransfer)
 
     @property
     def device(self) -> torch.device:
@@ -66,7 +69,7 @@ class LoadedModel:
 
     def batch(self, rows: Sequence[RowInputs]) -> dict[str, Tensor]:
         """Rows of equal keys and shapes as one batch."""
-        return {name: torch.stack([row[name] for row in rows]).to(self.device) for name in rows[0]}
+        return {name: self.transfer.send(torch.stack([row[name] for row in rows])) for name in rows[0]}
 
     def logits(
         self, inputs: Mapping[str, Tensor], precision: Precision = explanation_pb2.PRECISION_FLOAT32
@@ -136,10 +139,8 @@ class TextModel(LoadedModel):
         """Rows of equal keys as one batch, each input (B, T), short rows padded on the right."""
         length = max(row["input_ids"].shape[0] for row in rows)
         fill = {"input_ids": self.pad_token_id}
-        return {
-            name: torch.stack([_padded(row[name], length, fill.get(name, 0)) for row in rows]).to(self.device)
-            for name in rows[0]
-        }
+        padded = {name: [_padded(row[name], length, fill.get(name, 0)) for row in rows] for name in rows[0]}
+        return {name: self.transfer.send(torch.stack(values)) for name, values in padded.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

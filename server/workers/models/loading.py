@@ -27,6 +27,7 @@ from ligserve.server.workers.models.tokenizer import (
     check_vocabulary,
     load_tokenizer,
 )
+from ligserve.server.workers.models.transfer import transfer_for
 
 __all__ = ["ModelLoadError", "load_model"]
 
@@ -51,7 +52,7 @@ def load_model(source: ModelSource, device: str) -> LoadedModel:
         cause = _one_line(error)
         raise ModelLoadError(f"model '{source.name}': cannot load {source.source}: {cause}") from error
     _place(source, model.network, device)
-    return replace(model, precisions=_precisions(source, model.device))
+    return replace(model, precisions=_precisions(source, model.device), transfer=transfer_for(model.device))
 
 
 def _load(source: ModelSource) -> LoadedModel:
