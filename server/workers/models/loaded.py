@@ -140,7 +140,10 @@ class TextModel(LoadedModel):
         length = max(row["input_ids"].shape[0] for row in rows)
         fill = {"input_ids": self.pad_token_id}
         padded = {name: [_padded(row[name], length, fill.get(name, 0)) for row in rows] for name in rows[0]}
-        return {name: self.transfer.send(torch.stack(values)) for name, values in padded.items()}
+        send = {"attention_mask": self.transfer.send_mask}
+        return {
+            name: send.get(name, self.transfer.send)(torch.stack(values)) for name, values in padded.items()
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ligserve.server.workers.models.known_mask import known_mask
+
 HOST = torch.device("cpu")
 
 
@@ -31,6 +33,10 @@ class Transfer(Protocol):
 
     def send(self, tensor: Tensor) -> Tensor:
         """A tensor of the host, on the device."""
+        ...
+
+    def send_mask(self, mask: Tensor) -> Tensor:
+        """An attention mask of the host, on the device."""
         ...
 
     def fetch(self, tensors: Sequence[Tensor]) -> Arrival:
@@ -59,6 +65,10 @@ class DirectTransfer:
     def send(self, tensor: Tensor) -> Tensor:
         """A tensor of the host, on the device."""
         return tensor.to(self.device)
+
+    def send_mask(self, mask: Tensor) -> Tensor:
+        """An attention mask of the host, on the device."""
+        return self.send(mask)
 
     def fetch(self, tensors: Sequence[Tensor]) -> Arrived:
         """Bring tensors to the host."""
@@ -89,6 +99,10 @@ class QueuedTransfer:
     def send(self, tensor: Tensor) -> Tensor:
         """A tensor of the host, on the device once the device's queue comes to it."""
         return tensor.pin_memory().to(self._device, non_blocking=True)
+
+    def send_mask(self, mask: Tensor) -> Tensor:
+        """An attention mask of the host, on the device, of which the host still knows whether it masks."""
+        return known_mask(mask, self.send(mask))
 
     def fetch(self, tensors: Sequence[Tensor]) -> Arrival:
         """Bring tensors to the host, all those of one type in one copy."""
