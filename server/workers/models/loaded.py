@@ -103,11 +103,13 @@ class TextModel(LoadedModel):
         tokenizer: its fast tokenizer.
         max_tokens: most tokens of an input, special tokens included; 0 where no limit is known.
         layers: the embedding layers that a path can move.
+        length_step: what the length of a batch is a multiple of, where padding leaves its rows alone.
     """
 
     tokenizer: PreTrainedTokenizerFast
     max_tokens: int
     layers: Mapping["explanation_pb2.EmbeddingLayer.ValueType", EmbeddingLayer]
+    length_step: int = 1
 
     @property
     def pad_token_id(self) -> int:
@@ -135,9 +137,16 @@ class TextModel(LoadedModel):
         padding: int | None = getattr(layer.modules[0], "padding_idx", None) if layer else None
         return padding
 
+    def padded_length(self, tokens: int) -> int:
+        """The length of a batch whose longest row has so many tokens."""
+        if not self.pads_safely:
+            return tokens
+        rounded = -(-tokens // self.length_step) * self.length_step
+        return min(rounded, max(tokens, self.max_tokens)) if self.max_tokens else rounded
+
     def batch(self, rows: Sequence[RowInputs]) -> dict[str, Tensor]:
         """Rows of equal keys as one batch, each input (B, T), short rows padded on the right."""
-        length = max(row["input_ids"].shape[0] for row in rows)
+        length = self.padded_length(max(row["input_ids"].shape[0] for row in rows))
         fill = {"input_ids": self.pad_token_id}
         padded = {name: [_padded(row[name], length, fill.get(name, 0)) for row in rows] for name in rows[0]}
         send = {"attention_mask": self.transfer.send_mask}

@@ -12,7 +12,7 @@ from ligserve.server.workers.models.attention import forget_other_lengths
 from ligserve.server.workers.models.failure import ModelLoadError
 from ligserve.server.workers.models.head import HEADS, IMAGE, SEQUENCE, Head, head_of
 from ligserve.server.workers.models.image_processor import check_processor_file, load_processor
-from ligserve.server.workers.models.limits import max_tokens
+from ligserve.server.workers.models.limits import length_step, max_tokens
 from ligserve.server.workers.models.loaded import ImageModel, LoadedModel, TextModel
 from ligserve.server.workers.models.lookups import embedding_layers
 from ligserve.server.workers.models.precision import (
@@ -52,7 +52,8 @@ def load_model(source: ModelSource, device: str) -> LoadedModel:
         cause = _one_line(error)
         raise ModelLoadError(f"model '{source.name}': cannot load {source.source}: {cause}") from error
     _place(source, model.network, device)
-    return replace(model, precisions=_precisions(source, model.device), transfer=transfer_for(model.device))
+    placed = replace(model, precisions=_precisions(source, model.device), transfer=transfer_for(model.device))
+    return _in_steps(placed) if isinstance(placed, TextModel) else placed
 
 
 def _load(source: ModelSource) -> LoadedModel:
@@ -98,6 +99,10 @@ def _place(source: ModelSource, network: PreTrainedModel, device: str) -> None:
     except Exception as error:  # torch raises AssertionError, RuntimeError and its own OutOfMemoryError
         cause = _one_line(error)
         raise ModelLoadError(f"model '{source.name}': cannot use device {device}: {cause}") from error
+
+
+def _in_steps(model: TextModel) -> TextModel:
+    return replace(model, length_step=length_step(model.device))
 
 
 def _precisions(source: ModelSource, device: torch.device) -> tuple[Precision, ...]:

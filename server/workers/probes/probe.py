@@ -96,6 +96,8 @@ def _pads_safely(model: TextModel) -> bool:
     """Whether a row's logits are the same alone and beside a longer row."""
     if attention_depends_on_length(model.network):
         return False
+    # Else the short row, too, might be padded.
+    model = dataclasses.replace(model, length_step=1)
     try:
         short, long = (_row(model, text) for text in (_SHORT, _LONG))
         alone, beside = _first_logits(model, [short]), _first_logits(model, [short, long])
