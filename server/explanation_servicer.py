@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import grpc.aio
@@ -44,9 +45,7 @@ class ExplanationService(ExplanationServiceServicer):
         job = self._job(request, context, partial_estimates=False, estimate_interval=0.0)
         with self._dispatcher.running(job):
             async with aclosing(with_progress(job, self._dispatcher.position)) as events:
-                answer = await fold(events)
-        current_call().points = answer.summary.cost.points
-        return answer
+                return await fold(_noted(events))
 
     async def StreamExplain(self, request: pb.StreamExplainRequest, context: Context) -> None:  # type: ignore[override]
         """The explanation as it comes into being."""
@@ -59,7 +58,7 @@ class ExplanationService(ExplanationServiceServicer):
         )
         with self._dispatcher.running(job):
             async with aclosing(with_progress(job, self._dispatcher.position)) as events:
-                async for event in events:
+                async for event in _noted(events):
                     await self._write(context, event)
 
     async def EstimateCost(
@@ -109,8 +108,6 @@ class ExplanationService(ExplanationServiceServicer):
         return time.monotonic() + (self._max_deadline_s if left is None else min(left, self._max_deadline_s))
 
     async def _write(self, context: Context, event: Event) -> None:
-        if event.HasField("summary"):
-            current_call().points = event.summary.cost.points
         try:
             async with asyncio.timeout(self._write_stall_s):
                 await context.write(event)
@@ -118,6 +115,16 @@ class ExplanationService(ExplanationServiceServicer):
             raise ResourceExhaustedError(
                 f"the client read nothing for {self._write_stall_s:g} s", reason="SLOW_READER"
             ) from error
+
+
+async def _noted(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    """The events; the current call knows of its points, also if it does not see the end."""
+    async for event in events:
+        if event.HasField("progress"):
+            current_call().points = event.progress.points_done
+        elif event.HasField("summary"):
+            current_call().points = event.summary.cost.points
+        yield event
 
 
 def _begun(request: pb.ExplainRequest) -> Call:

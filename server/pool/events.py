@@ -16,8 +16,9 @@ class EventBuffer:
     """Takes events at the worker's speed and gives them at the client's.
 
     It is bounded by the size of the answer rather than by its length in time: an estimate that is not final
-    takes the place of the one before it, and final scores make it void. All else stays. An estimate whose
-    first chunk is given is given whole, before the next one of its target and window.
+    takes the place of the one before it, and final scores make it void; of progress only the last word stays,
+    behind all that it counts. All else stays. An estimate whose first chunk is given is given whole, before
+    the next one of its target and window.
     """
 
     def __init__(self) -> None:
@@ -41,7 +42,7 @@ class EventBuffer:
         if event.HasField("estimate"):
             self._put_chunk(event)
         else:
-            self._groups[() if event.HasField("progress") else self._next_key()] = deque([event])
+            self._put_whole(event)
         if event.HasField("summary"):
             self._ended = True
         self._changed.set()
@@ -71,6 +72,12 @@ class EventBuffer:
         if self._error is not None:
             raise self._error
         return None
+
+    def _put_whole(self, event: Event) -> None:
+        """Progress comes after all that it counts, so its place is the last one."""
+        if event.HasField("progress"):
+            self._groups.pop((), None)
+        self._groups[() if event.HasField("progress") else self._next_key()] = deque([event])
 
     def _put_chunk(self, event: Event) -> None:
         place = (event.estimate.target, event.estimate.window)

@@ -1,14 +1,24 @@
 """The parts of the pool that need no process."""
 
+import asyncio
+import time
+from itertools import groupby
+
 import pytest
 
+from ligserve.server import progress
 from ligserve.server.pool.backoff import Backoff, BackoffPolicy
 from ligserve.server.pool.events import Event, EventBuffer
+from ligserve.server.pool.job import ExplainJob
 from ligserve.v1 import explanation_service_pb2 as pb
 
 
 def estimate(first: int, score: float, *, final: bool = False) -> Event:
     return Event(estimate=pb.Estimate(first_token=first, scores=[score], final=final))
+
+
+def done(windows: int) -> Event:
+    return Event(progress=pb.Progress(windows=2, windows_done=windows))
 
 
 async def drained(buffer: EventBuffer) -> list[Event]:
@@ -70,6 +80,67 @@ async def test_nothing_follows_the_summary() -> None:
     buffer.put(estimate(0, 1.0))
     assert buffer.succeeded
     assert await drained(buffer) == [Event(summary=pb.Summary())]
+
+
+async def test_progress_comes_behind_all_that_it_counts() -> None:
+    buffer = EventBuffer()
+    scores, words = estimate(0, 1.0, final=True), [done(0), done(1)]
+    for event in [words[0], scores, words[1]]:
+        buffer.put(event)
+    buffer.put(Event(summary=pb.Summary()))
+    assert await drained(buffer) == [scores, words[1], Event(summary=pb.Summary())]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress is always due."""
+    monkeypatch.setattr(progress, "LONGEST_SILENCE_S", 0.0)
+    monkeypatch.setattr(progress, "SHORTEST_INTERVAL_S", 0.0)
+
+
+def job_with(*events: Event) -> ExplainJob:
+    job = ExplainJob(
+        request_id="1",
+        request=pb.ExplainRequest(),
+        deadline=time.monotonic() + 60,
+        partial_estimates=True,
+        estimate_interval=0.0,
+    )
+    for event in events:
+        job.events.put(event)
+    return job
+
+
+async def told(job: ExplainJob) -> list[str | int]:
+    """What comes: the windows that are done for progress, the name of anything else."""
+    heard: list[str | int] = []
+    async for event in progress.with_progress(job, lambda _: 0):
+        kind = event.WhichOneof("event")
+        heard.append(event.progress.windows_done if kind == "progress" else str(kind))
+    return heard
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_nothing_is_said_after_the_summary() -> None:
+    assert await told(job_with(done(0), Event(summary=pb.Summary()))) == [0, "summary"]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_windows_whose_scores_are_out_are_counted_before_anything_is_said() -> None:
+    job = job_with(done(0))
+    scores = estimate(0, 1.0, final=True)
+    heard = asyncio.create_task(told(job))
+    for event in (scores, done(1), scores, done(2), Event(summary=pb.Summary())):
+        await asyncio.sleep(0.05)
+        job.events.put(event)
+    without_repeats = [what for what, _ in groupby(await heard)]
+    assert without_repeats == [0, "estimate", 1, "estimate", 2, "summary"]
+
+
+async def test_the_last_windows_are_counted_before_the_summary() -> None:
+    """Also where progress is not due yet."""
+    job = job_with(estimate(0, 1.0, final=True), done(2), Event(summary=pb.Summary()))
+    assert await told(job) == ["estimate", 2, "summary"]
 
 
 def test_back_off_doubles_up_to_its_limit_and_forgets_after_a_long_life() -> None:

@@ -66,6 +66,7 @@ class WindowsInStep:
         self._channel.tell_estimates(events.estimates(part))
         self._windows_done += 1
         if self._windows_done == len(self._parts):
+            self._channel.tell_progress(self._progress, at_once=True)
             self._finish()
 
     def failed(self, error: Exception) -> None:
@@ -114,7 +115,7 @@ class WindowsInStep:
 
     def _progress(self) -> pb.Progress:
         paths, windows = [part.path for part in self._parts], len(self._paths)
-        change = self._outcome.change
+        change = self._outcome.change * (self._windows_done < windows)
         return pb.Progress(
             points_done=sum(path.cost.points_there for path in paths),
             points_planned=sum(path.planned for path in paths),

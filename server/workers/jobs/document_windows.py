@@ -88,6 +88,7 @@ class DocumentWindows:
             self._totals.leave_out(part.targets)
         else:
             self._totals.add(first, part, estimate)
+        self._channel.tell_progress(self._progress, at_once=True)
         if part.path.cut_by_deadline:
             self._leave_out_the_rest()
         self._open_windows()

@@ -61,10 +61,10 @@ class JobChannel:
         """Send scores, one message after the other."""
         self.tell_all(pb.StreamExplainResponse(estimate=each) for each in estimates)
 
-    def tell_progress(self, progress: Callable[[], pb.Progress]) -> None:
-        """Send a sign of life, unless the last one was a moment ago."""
+    def tell_progress(self, progress: Callable[[], pb.Progress], *, at_once: bool = False) -> None:
+        """Send a sign of life, unless the last one was a moment ago and this one can wait."""
         now = time.monotonic()
-        if now - self._told_progress >= PROGRESS_INTERVAL_S:
+        if at_once or now - self._told_progress >= PROGRESS_INTERVAL_S:
             self._told_progress = now
             self.tell(pb.StreamExplainResponse(progress=progress()))
 
