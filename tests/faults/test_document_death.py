@@ -33,6 +33,9 @@ def test_the_client_has_all_finished_windows(start: StartServer) -> None:
             with pytest.raises(ServerUnavailableError) as caught, stream:
                 read(stream, events, server.workers()[0].kill)
             assert caught.value.reason == "WORKER_DIED"
+            assert server.lines.wait_for("call", code="UNAVAILABLE")["points"] >= 2 * 200, (
+                "what it cost so far"
+            )
             server.lines.wait_for("worker ready", after=1)
             whole = client.explain("bert", TASK, tolerance=0.2, long_input=Window(stride=60))
     header = next(event for event in events if isinstance(event, HeaderEvent))
