@@ -26,19 +26,29 @@ class ProgressPace:
         interval = SHORTEST_INTERVAL_S if self._news and not self._behind else LONGEST_SILENCE_S
         return self._said_at + interval - time.monotonic()
 
-    def heard(self, progress: pb.Progress) -> None:
-        """Keep the worker's latest word."""
-        self._progress = progress
-        self._news, self._behind = True, False
+    def told(self, event: Event | None, queue_position: int) -> Iterator[Event]:
+        """What to send now that an event has come; None: there was silence."""
+        if event is None:
+            yield from self._said(queue_position)
+        elif event.HasField("progress"):
+            self._progress = event.progress
+            self._news, self._behind = True, False
+            yield from self._said(queue_position) if self.wait_s() <= 0 else ()
+        else:
+            if event.HasField("estimate"):
+                self._saw(event.estimate)
+            if event.HasField("summary") and self._news and self._progress.windows:
+                yield from self._said(queue_position)
+            yield event
 
-    def saw(self, estimate: pb.Estimate) -> None:
+    def _saw(self, estimate: pb.Estimate) -> None:
         """Learn from an estimate: how many points there are, or that the worker's word is out of date."""
         points = max(self._progress.points_done, estimate.points)
         self._progress.points_done = points
         self._progress.points_planned = max(points, self._progress.points_planned)
         self._behind |= estimate.final and self._progress.windows > 0
 
-    def say(self, queue_position: int) -> Iterator[Event]:
+    def _said(self, queue_position: int) -> Iterator[Event]:
         """What to send now: nothing while scores have gone out that the worker's word does not count yet."""
         self._said_at = time.monotonic()
         if self._behind:
@@ -47,11 +57,6 @@ class ProgressPace:
         event = Event(progress=self._progress)
         event.progress.queue_position = queue_position
         yield event
-
-    def last_words(self) -> Iterator[Event]:
-        """What has not been said when the job ends."""
-        if self._news and self._progress.windows:
-            yield from self.say(0)
 
 
 async def with_progress(job: ExplainJob, position: Callable[[Job], int]) -> AsyncGenerator[Event, None]:
@@ -64,29 +69,20 @@ async def with_progress(job: ExplainJob, position: Callable[[Job], int]) -> Asyn
     # To wait in the queue is news; to be served at once is not.
     pace = ProgressPace(news=position(job) > 0)
     while True:
-        try:
-            event = await job.events.get(max(0.0, min(pace.wait_s(), job.seconds_left)))
-        except TimeoutError:
-            _check_deadline(job, position)
-            for said in pace.say(position(job)):
-                yield said
-            continue
-        if event is None:
+        event = await _next_event(job, pace, position)
+        for each in pace.told(event, position(job)):
+            yield each
+        if event is not None and event.HasField("summary"):
             return
-        if event.HasField("progress"):
-            pace.heard(event.progress)
-            if pace.wait_s() <= 0:
-                for said in pace.say(position(job)):
-                    yield said
-            continue
-        if event.HasField("estimate"):
-            pace.saw(event.estimate)
-        if event.HasField("summary"):
-            for said in pace.last_words():
-                yield said
-            yield event
-            return
-        yield event
+
+
+async def _next_event(job: ExplainJob, pace: ProgressPace, position: Callable[[Job], int]) -> Event | None:
+    """A job's next event; None if none comes until progress is due."""
+    try:
+        return await job.events.get(max(0.0, min(pace.wait_s(), job.seconds_left)))
+    except TimeoutError:
+        _check_deadline(job, position)
+        return None
 
 
 def _check_deadline(job: Job, position: Callable[[Job], int]) -> None:
