@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from ligserve.client.rendering.captions import caption, outcome
 from ligserve.client.rendering.colours import strengths
-from ligserve.client.rendering.document_html import MOST_SECTIONS, windows_name
 from ligserve.client.rendering.excerpts import excerpt
 from ligserve.client.rendering.figures import warning_lines, worst_figures
 from ligserve.client.rendering.html import escaped, legend, notes_html, words_block
+from ligserve.client.rendering.sections import grouped, windows_name
 from ligserve.client.rendering.strip import Part, strip_html
 
 if TYPE_CHECKING:
@@ -28,16 +28,13 @@ def labels_html(explanation: "Explanation") -> str:
 
 
 def _parts(explanation: "Explanation") -> Iterator[Part]:
-    windows = explanation.windows
-    step = -(-len(windows) // MOST_SECTIONS)
-    sections = [windows[first : first + step] for first in range(0, len(windows), step)]
+    sections = grouped(explanation.windows)
     targets = [[target for window in section for target in window.targets] for section in sections]
     for section, own, strength in zip(sections, targets, strengths(map(len, targets)), strict=True):
-        first = section[0].index
         glimpse = ", ".join(caption(explanation, target) for target in own[:_GLIMPSE])
         yield Part(
-            anchor=f"{explanation.request_id}-{first}",
-            name=f"{windows_name(first, section[-1].index)}: {len(own)} labels",
+            anchor=f"{explanation.request_id}-{section[0].index}",
+            name=f"{windows_name(section)}: {len(own)} labels",
             glimpse=glimpse + (", …" if len(own) > _GLIMPSE else ""),
             strength=strength,
             body="".join(_label(explanation, target) for target in own),

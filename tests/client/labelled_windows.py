@@ -26,7 +26,7 @@ def messages(
     estimates: Messages = []
     for number, ((start, end), own) in enumerate(spans):
         window = header.windows.add(index=number, share=1, first_token=start)
-        window.tokens.CopyFrom(_columns(whole, [0, *range(start + 1, end + 1), len(whole.ids) - 1]))
+        window.tokens.CopyFrom(columns(whole, [0, *range(start + 1, end + 1), len(whole.ids) - 1]))
         first, last = number == 0, number == len(spans) - 1
         for token in range(own[0] + (not first), own[1] + 1 + last):
             estimates += _explain(header, window, token, labels)
@@ -51,9 +51,10 @@ def events(stream: Messages, text: str) -> tuple[StreamFolder, list[Event]]:
     return folder, [event for event in found if event is not None]
 
 
-def _columns(whole: service_pb.Tokens, places: Sequence[int]) -> service_pb.Tokens:
-    columns = ("ids", "texts", "starts", "ends", "words", "special", "segments")
-    return service_pb.Tokens(**{name: [getattr(whole, name)[p] for p in places] for name in columns})
+def columns(whole: service_pb.Tokens, places: Sequence[int]) -> service_pb.Tokens:
+    """Some of a text's tokens."""
+    names = ("ids", "texts", "starts", "ends", "words", "special", "segments")
+    return service_pb.Tokens(**{name: [getattr(whole, name)[p] for p in places] for name in names})
 
 
 def _explain(

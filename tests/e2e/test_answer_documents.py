@@ -1,6 +1,7 @@
 """Long contexts on the real server, against transformers' pipeline (to version 4) written out by hand."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from ligserve.client import (
     Window,
 )
 from ligserve.client.cli.app import app
+from ligserve.client.rendering.sections import BESIDE, sections_of
 from tests.conftest import QaZooModel
 from tests.live_server import LiveServer
 from tests.overflowing import accepted, one_token_words, overflowing, tokenizer_of
@@ -227,8 +229,14 @@ def test_a_page_shows_the_answer_and_its_window(shown: Explanation) -> None:
     assert shown.answer is not None
     assert page.count("<details") == 2 * (len(shown.windows) + 1), "for the start and for the end"
     assert "why <b>start of the answer: " in page
-    assert page.index("beside every window") < page.index("window 0"), "the question comes first"
+    assert page.index("beside every window") < page.index("characters 0 to "), "the question comes first"
     assert f"({shown.answer.probability:.2f}): why" in page
+    # The text of windows that have no part in it is cut where they start, too.
+    sections = sections_of(shown, 0)
+    assert sections[0].name == BESIDE
+    edges = [0, *(window.start for window in shown.windows[1:]), len(CONTEXT)]
+    texts = ["".join(piece.text for piece in section.pieces) for section in sections[1:]]
+    assert texts == [CONTEXT[start:end] for start, end in pairwise(edges)]
 
 
 def test_an_explanation_as_data(shown: Explanation) -> None:

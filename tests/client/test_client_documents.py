@@ -1,0 +1,73 @@
+"""Long texts in an explanation: their sections as HTML."""
+
+import re
+from dataclasses import replace
+from html import unescape
+from itertools import pairwise
+
+import pytest
+
+from ligserve.client import Explanation
+from ligserve.client.rendering.sections import BESIDE, sections_of
+from tests.client.labelled_windows import events
+from tests.client.windowed_text import Span, messages
+
+WORDS = [f"word{number}" for number in range(40)]
+TEXT = " ".join(WORDS)
+SPANS: list[Span] = [(0, 10), (5, 15), (10, 20), (15, 30), (25, 40)]
+STARTS = [0, *(TEXT.index(f"word{start} ") for start, _ in SPANS[1:])]
+
+
+def explained(only: int | None = None) -> Explanation:
+    folder, _ = events(messages(WORDS, SPANS, only), TEXT)
+    return folder.result()
+
+
+def visible(html: str) -> list[str]:
+    """The lines that a reader sees."""
+    return [unescape(line) for line in re.split("<[^>]+>", html) if line.strip()]
+
+
+@pytest.mark.parametrize("only", [None, 0, 2, 4])
+def test_every_section_is_its_stretch_of_the_text(only: int | None) -> None:
+    sections = sections_of(explained(only), 0)
+    texts = ["".join(piece.text for piece in section.pieces) for section in sections]
+    edges = [*STARTS, len(TEXT)]
+    assert texts == [TEXT[start:end] for start, end in pairwise(edges)]
+    assert [section.name for section in sections] == [
+        f"characters {start} to {end}" for start, end in pairwise(edges)
+    ]
+    assert [window.index for section in sections for window in section.windows] == [0, 1, 2, 3, 4]
+    assert BESIDE not in {section.name for section in sections}
+
+
+def test_no_token_with_a_score_is_cut_in_two() -> None:
+    whole = explained()
+    # As if the second window started within "word5".
+    first, second, *others = whole.windows
+    moved = (first, replace(second, start=second.start + 2), *others)
+    sections = sections_of(replace(whole, windows=moved), 0)
+    texts = ["".join(piece.text for piece in section.pieces) for section in sections]
+    assert "".join(texts) == TEXT
+    assert texts[0].endswith("word4 word5")
+    assert texts[1].startswith(" word6")
+
+
+def test_a_stretch_and_a_window_have_their_own_figures() -> None:
+    lines = visible(explained().html())
+    # Word 7 is in windows 0 and 1: what the first stretch (words 0 to 4) adds up to is not window 0's sum.
+    first = sum(range(1, 6)) / 1000
+    assert any(line.startswith(f"characters 0 to {STARTS[1]}: {first:+.4g}") for line in lines), lines
+    own = sum(range(1, 11)) / 1000
+    end = TEXT.index("word9") + len("word9")
+    assert f"window 0, characters 0 to {end}: its own scores add up to {own:+.4g}" in lines
+    assert sum(line.startswith("window ") for line in lines) == len(SPANS)
+
+
+def test_a_window_that_alone_is_explained_is_named() -> None:
+    lines = visible(explained(only=2).html())
+    place = f"window 2, characters {STARTS[2]} to {TEXT.index('word19') + 6}"
+    assert any(line == f", in {place} alone" for line in lines)
+    assert [line for line in lines if line.startswith("window ")] == [
+        f"{place}: its own scores add up to {sum(range(11, 21)) / 1000:+.4g}"
+    ]
