@@ -57,19 +57,24 @@ class EstimateAssembly:
         chunks.errors.extend(chunk.score_errors)
         return self._completed(place, chunk)
 
-    def final(self, target: int) -> FinalScores:
-        """The final scores of a target.
+    def known(self, target: int) -> FinalScores:
+        """The final scores of a target; 0 for windows whose have not come."""
+        finals = [self._finals.get((target, window)) for window in self._windows[target]]
+        lengths = [self._lengths[window] for window in self._windows[target]]
+        scores: list[float] = []
+        for final, length in zip(finals, lengths, strict=True):
+            scores += final.scores if final else (0.0,) * length
+        errors = [error for final in finals if final for error in final.score_errors]
+        return FinalScores(tuple(scores), tuple(errors) if len(errors) == len(scores) else ())
+
+    def check_complete(self, target: int) -> None:
+        """Refuse a target without all its final scores.
 
         Raises:
             MalformedAnswerError: a window's are missing.
         """
         if missing := self.missing(target):
             raise MalformedAnswerError(f"target {target} has no final estimate for windows {missing}")
-        finals = [self._finals[(target, window)] for window in self._windows[target]]
-        return FinalScores(
-            scores=tuple(score for final in finals for score in final.scores),
-            score_errors=tuple(error for final in finals for error in final.score_errors),
-        )
 
     def windows(self, target: int) -> range:
         """The windows that a target is about."""

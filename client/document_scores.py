@@ -4,26 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ligserve.client.assembly import EstimateAssembly, FinalScores
-from ligserve.client.errors import MalformedAnswerError
 from ligserve.client.types.document import Document, DocumentWindow
-from ligserve.client.types.enums import StopReason
 from ligserve.client.types.events import EstimateEvent
-from ligserve.client.types.targets import Target, TargetSummary
+from ligserve.client.types.targets import Target
 
 
-def document_scores(
-    document: Document, assembly: EstimateAssembly, target: int, reached: TargetSummary
-) -> FinalScores:
+def document_scores(document: Document, assembly: EstimateAssembly, target: int) -> FinalScores:
     """The scores of a target for each of the document's tokens: the sums over the windows.
 
-    Where it is about one window, for each of that window's tokens; 0 where the deadline came before.
-
-    Raises:
-        MalformedAnswerError: a window's are missing, though the deadline did not end the work.
+    Where it is about one window, for each of that window's tokens; 0 where no final ones have come.
     """
-    missing = assembly.missing(target)
-    if missing and reached.stop_reason is not StopReason.DEADLINE:
-        raise MalformedAnswerError(f"target {target} has no final estimate for windows {missing}")
     window = assembly.only_window(target)
     if window is not None:
         only = assembly.final_of(target, window)

@@ -1,16 +1,12 @@
 """From a stream's messages, or a unary answer, to an explanation; no input or output is done here."""
 
-from collections.abc import Iterator
-from dataclasses import replace
-
+from ligserve.client.answers import finished_explanation, unfinished_explanation
 from ligserve.client.assembly import EstimateAssembly
-from ligserve.client.document_scores import document_scores, windows_with_scores
 from ligserve.client.errors import MalformedAnswerError, TruncatedStreamError
 from ligserve.client.header_parts import merge_header
 from ligserve.client.types.document import candidates_of
 from ligserve.client.types.events import EstimateEvent, Event, HeaderEvent, ProgressEvent, SummaryEvent
 from ligserve.client.types.explanation import Explanation
-from ligserve.client.types.targets import TargetExplanation
 from ligserve.v1 import explanation_service_pb2 as service_pb
 
 
@@ -26,6 +22,8 @@ class StreamFolder:
         self._opening: service_pb.Header | None = None
         # What came of the targets before the summary.
         self._reached: list[service_pb.TargetSummary] = []
+        # What was unexplained of each target at the last progress that told it.
+        self._left: tuple[float, ...] = ()
         self._header: HeaderEvent | None = None
         self._assembly: EstimateAssembly | None = None
         self._explanation: Explanation | None = None
@@ -46,7 +44,7 @@ class StreamFolder:
             case "estimate":
                 return self.estimate(message.estimate)
             case "progress":
-                return ProgressEvent.from_proto(message.progress)
+                return self.progress(message.progress)
             case "more_targets":
                 self._reached.extend(message.more_targets.targets)
             case "summary":
@@ -112,6 +110,12 @@ class StreamFolder:
             raise MalformedAnswerError("an estimate came before the header")
         return self._assembly.add(message)
 
+    def progress(self, message: service_pb.Progress) -> ProgressEvent:
+        """Take notice of how far the work is."""
+        progress = ProgressEvent.from_proto(message)
+        self._left = progress.unexplained or self._left
+        return progress
+
     def summary(self, message: service_pb.Summary) -> SummaryEvent:
         """Take the summary.
 
@@ -124,13 +128,14 @@ class StreamFolder:
         if sorted(t.target for t in message.targets) != list(range(len(self._header.targets))):
             raise MalformedAnswerError("the summary's targets are not the header's")
         summary = SummaryEvent.from_proto(message)
-        targets = tuple(_targets(self._header, self._assembly, summary))
-        explanation = _explanation(self._texts, self._header, targets, summary)
-        if self._header.document is not None:
-            windows = windows_with_scores(self._header.document, self._assembly)
-            explanation = replace(explanation, windows=windows)
-        self._explanation = explanation
+        self._explanation = finished_explanation(self._texts, self._header, self._assembly, summary)
         return summary
+
+    def so_far(self) -> Explanation | None:
+        """What is final by now, of a stream that may have ended in any way; None before the header."""
+        if self._explanation is not None or self._header is None or self._assembly is None:
+            return self._explanation
+        return unfinished_explanation(self._texts, self._header, self._assembly, self._left)
 
     def result(self) -> Explanation:
         """The explanation, once the stream has ended.
@@ -172,56 +177,3 @@ def _check_tokens(header: HeaderEvent) -> None:
     if len(header.token_predictions) not in (0, length):
         count = len(header.token_predictions)
         raise MalformedAnswerError(f"{count} predictions came for {length} tokens")
-
-
-def _targets(
-    header: HeaderEvent, assembly: EstimateAssembly, summary: SummaryEvent
-) -> Iterator[TargetExplanation]:
-    for position, (target, reached) in enumerate(zip(header.targets, summary.targets, strict=True)):
-        if header.document is None:
-            final = assembly.final(position)
-        else:
-            final = document_scores(header.document, assembly, position, reached)
-        yield TargetExplanation(
-            target=target,
-            scores=final.scores,
-            score_errors=final.score_errors,
-            f_input=reached.f_input,
-            f_baseline=reached.f_baseline,
-            score_sum=reached.score_sum,
-            convergence_delta=reached.convergence_delta,
-            error_bound=reached.error_bound,
-            score_error_sum=reached.score_error_sum,
-            stop_reason=reached.stop_reason,
-            points=reached.points,
-            unexplained=reached.unexplained,
-        )
-
-
-def _explanation(
-    texts: tuple[str, ...],
-    header: HeaderEvent,
-    targets: tuple[TargetExplanation, ...],
-    summary: SummaryEvent,
-) -> Explanation:
-    return Explanation(
-        request_id=header.request_id,
-        model=header.model,
-        revision=header.revision,
-        convention=header.convention,
-        texts=texts,
-        prediction=header.prediction,
-        tokens=header.tokens,
-        targets=targets,
-        cost=summary.cost,
-        worker=summary.worker,
-        versions=summary.versions,
-        warnings=header.warnings + summary.warnings,
-        token_predictions=header.token_predictions,
-        answer=header.answer,
-        image_shape=header.image_shape,
-        hypotheses=header.hypotheses,
-        truncated_tokens=header.truncated_tokens,
-        pixel_values=header.pixel_values,
-        path_predictions=header.path_predictions,
-    )

@@ -63,6 +63,14 @@ class ExplanationStream:
             pass
         return self._folder.result()
 
+    def so_far(self) -> Explanation | None:
+        """What is final by now: of a long text the windows that are finished, with what is unexplained.
+
+        At any time, also after `close` and after an error; None before the header came. Until the stream has
+        come to its end, the explanation says that it is not `finished`.
+        """
+        return self._folder.so_far()
+
     def close(self) -> None:
         """Cancel what is left of the work. Closing again, or after the end, does nothing."""
         self._call.cancel()

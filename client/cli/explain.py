@@ -1,6 +1,5 @@
 """`ligserve explain`."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,14 +7,13 @@ from typing import Annotated
 import typer
 
 from ligserve.client.channel import DEFAULT_TIMEOUT_S
+from ligserve.client.cli.answer import Answer
 from ligserve.client.cli.estimate import tell_cost
 from ligserve.client.cli.options import DEFAULT_SERVER, AsJson, Server, Timeout
-from ligserve.client.cli.output import show
 from ligserve.client.cli.tasks import Asked
 from ligserve.client.errors import InvalidRequestError
 from ligserve.client.options import ExplainKeywords, Window
 from ligserve.client.sync import Client
-from ligserve.client.sync_stream import explained_with_progress
 from ligserve.client.types.enums import (
     Accuracy,
     Aggregate,
@@ -178,13 +176,7 @@ def explain(
             tell_cost(client.estimate_cost(model, task, **options), as_json=as_json)
         return
     with Client(server, timeout=timeout) as client, client.stream(model, task, **options) as stream:
-        explanation = explained_with_progress(stream)
-    if html is not None:
-        explanation.save_html(html)
-    if as_json:
-        typer.echo(json.dumps(explanation.to_dict(), indent=2))
-    else:
-        show(explanation)
+        Answer(as_json, html).give_when_read(stream)
 
 
 def _long_input(

@@ -11,19 +11,12 @@ from rich.text import Text
 from ligserve.client.rendering.captions import caption
 from ligserve.client.rendering.colours import rgb_colour, strengths
 from ligserve.client.rendering.excerpts import excerpt
-from ligserve.client.rendering.figures import (
-    error_figures,
-    sum_figures,
-    warning_lines,
-    work_figures,
-    worst_figures,
-)
+from ligserve.client.rendering.figures import target_figures, warning_lines, worst_figures
 from ligserve.client.rendering.headline import headline
 from ligserve.client.rendering.pieces import Piece, one_line, printable, target_pieces
 
 if TYPE_CHECKING:
     from ligserve.client.types.explanation import Explanation
-    from ligserve.client.types.targets import TargetExplanation
 
 TOP_WORDS = 8
 # Weaker contributions are left without colour, to leave the eye something to rest on.
@@ -68,7 +61,8 @@ def _targets(explanation: "Explanation") -> Iterator[RenderableType]:
             yield _top_words(explanation, position)
         elif explanation.image_shape is not None:
             yield _top_patches(explanation, position)
-        yield _figures(target)
+        total, exactness, work = target_figures(explanation, target)
+        yield Text(f"{total}\n{exactness}; {work}", style="dim")
 
 
 def _labels(explanation: "Explanation") -> Iterator[RenderableType]:
@@ -109,11 +103,6 @@ def _top_patches(explanation: "Explanation", position: int) -> Table:
         pixels = f"{patch.left}..{patch.right - 1} x {patch.top}..{patch.bottom - 1}"
         table.add_row(place, pixels, Text(f"{patch.score:+.4f}", style=_style(strength)))
     return table
-
-
-def _figures(target: "TargetExplanation") -> Text:
-    figures = f"{sum_figures(target)}\n{error_figures(target)}; {work_figures(target)}"
-    return Text(figures, style="dim")
 
 
 def _legend() -> Text:

@@ -45,6 +45,9 @@ def worst_figures(explanation: "Explanation") -> str:
     """How far off all targets are at most, where there are too many for a line each."""
     if not explanation.targets:
         return "nothing was explained"
+    if not explanation.finished:
+        done = sum(any(target.scores) for target in explanation.targets)
+        return f"{done} of {len(explanation.targets)} targets explained; {explanation.cost.points} points"
     off = max(abs(target.convergence_delta) for target in explanation.targets)
     bound = max(target.error_bound for target in explanation.targets)
     reasons = ", ".join(sorted({target.stop_reason for target in explanation.targets}))
@@ -54,15 +57,47 @@ def worst_figures(explanation: "Explanation") -> str:
     )
 
 
+def target_figures(explanation: "Explanation", target: "TargetExplanation") -> tuple[str, str, str]:
+    """What a target's scores add up to; how exact that is, or what is left; what was spent on it."""
+    if explanation.finished:
+        return sum_figures(target), error_figures(target), work_figures(target)
+    so_far = f"scores add up to {target.score_sum:+.4f} so far"
+    return so_far, left_figure(target), f"{target.points} points"
+
+
+def left_figure(target: "TargetExplanation") -> str:
+    """How much of an unfinished explanation is still to come."""
+    if math.isnan(target.unexplained):
+        return "what is left unexplained is not known"
+    change = target.score_sum - target.convergence_delta
+    of_what = "" if math.isnan(change) else f" of the output's change of {change:+.4f}"
+    return f"{target.unexplained:+.4f}{of_what} left unexplained"
+
+
+def unfinished_line(explanation: "Explanation") -> str:
+    """How much of an unfinished explanation there is."""
+    if explanation.windows:
+        about = [window for window in explanation.windows if window.targets]
+        done = sum(all(window.scores) for window in about)
+        return f"partial: {done} of {len(about)} windows explained"
+    done = sum(not math.isnan(target.unexplained) for target in explanation.targets)
+    return f"partial: {done} of {len(explanation.targets)} targets explained"
+
+
 def figure_lines(explanation: "Explanation") -> tuple[str, ...]:
     """One line for each target with everything about its exactness, not escaped."""
-    return tuple(
-        f"{caption(explanation, position)}: {sum_figures(target)}; {error_figures(target)}; "
-        f"{explanation.convention} convention; {work_figures(target)}{reused_figure(explanation)}"
-        for position, target in enumerate(explanation.targets)
-    )
+    return tuple(_figure_line(explanation, position) for position in range(len(explanation.targets)))
 
 
 def warning_lines(explanation: "Explanation") -> tuple[str, ...]:
-    """One line for each of the server's warnings, not escaped."""
-    return tuple(f"warning: {warning.message}" for warning in explanation.warnings)
+    """One line for each of the server's warnings, and one if it is unfinished; not escaped."""
+    unfinished = () if explanation.finished else (unfinished_line(explanation),)
+    return (*unfinished, *(f"warning: {warning.message}" for warning in explanation.warnings))
+
+
+def _figure_line(explanation: "Explanation", position: int) -> str:
+    total, exactness, work = target_figures(explanation, explanation.targets[position])
+    return (
+        f"{caption(explanation, position)}: {total}; {exactness}; "
+        f"{explanation.convention} convention; {work}{reused_figure(explanation)}"
+    )

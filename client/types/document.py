@@ -21,14 +21,15 @@ class DocumentWindow:
         token_count: number of its tokens of that text.
         share: its share in the document's output; scores have it in them.
         targets: positions of the targets that are about this window.
-        changes: for each of these, how much there is to explain in it: what its scores add up to. None where
+        changes: for each of these, how much there is to explain in it: what its scores add up to. Empty where
             windows move together ("mean_logits"): it is known only when all is done. Where labels compete, it
-            is in all labels' windows on a part of the text together, and told with the first of them.
+            is in all labels' windows on a part of the text together, and told with the first of them; empty
+            in the others.
         row: start and end (exclusive) among the document's tokens of those of the windows beside the same
             text; all, but for zero-shot classification.
         candidate: for zero-shot classification the label whose hypothesis is beside it.
         scores: for each of these the score of each token that the model saw, also of special ones and of the
-            other text; empty where the deadline came before. None at all while they are not known.
+            other text; empty where the work ended before. No targets' at all while they are not known.
     """
 
     index: int
@@ -43,6 +44,10 @@ class DocumentWindow:
     row: tuple[int, int]
     candidate: int | None = None
     scores: tuple[tuple[float, ...], ...] = ()
+
+    def change_of(self, target: int) -> float:
+        """How much there is to explain in it of a target that is about it; 0 where that was not told here."""
+        return self.changes[self.targets.index(target)] if self.changes else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,19 @@ def places_of(window: DocumentWindow, tokens: Sequence[Token]) -> tuple[int, ...
     start = row.start + before + window.first_token
     content = range(start, start + window.token_count)
     return (*row[:before], *content, *row[len(row) - after :])
+
+
+def incomplete(windows: Sequence[DocumentWindow], missing: Sequence[int]) -> tuple[DocumentWindow, ...]:
+    """Of a target's windows those on parts of the text that are not explained, since some scores are missing.
+
+    Where labels compete, a part is explained with all labels' windows on it; where no window's change was
+    told (windows move together), the whole text is one part.
+    """
+    if not any(window.changes for window in windows):
+        return tuple(windows) if missing else ()
+    labels = 1 + max(window.candidate or 0 for window in windows)
+    parts = {index // labels for index in missing}
+    return tuple(window for window in windows if window.index // labels in parts)
 
 
 def candidates_of(header: service_pb.Header) -> int:

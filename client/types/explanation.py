@@ -49,6 +49,8 @@ class Explanation(ImageScores, Shown):
             not asked for.
         path_predictions: the output for each token at the path's end, where that is another than that of
             `token_predictions` (positions that transformers-interpret counts in its own way); else empty.
+        finished: false for what a stream's `so_far` gives before the end: versions, worker, cost (but for
+            points) and the ends of the change are not known then, and scores that are not final are 0.
     """
 
     request_id: str
@@ -71,6 +73,7 @@ class Explanation(ImageScores, Shown):
     truncated_tokens: int = 0
     pixel_values: tuple[float, ...] = field(default=(), repr=False)
     path_predictions: Sequence[Prediction] = ()
+    finished: bool = True
 
     @property
     def text(self) -> str:

@@ -107,8 +107,9 @@ class TargetExplanation:
             variances of a noise tunnel.
         score_errors: estimated quadrature error of each score, plus or minus; empty where the rule gives
             none.
-        f_input: the target's output for the input; with a noise tunnel the mean over its copies.
-        f_baseline: the target's output for the baseline.
+        f_input: the target's output for the input; with a noise tunnel the mean over its copies. NaN while
+            the explanation is unfinished.
+        f_baseline: the target's output for the baseline; NaN likewise.
         score_sum: sum of the scores, as the server adds them.
         convergence_delta: score_sum - (f_input - f_baseline), the true completeness error; NaN where scores
             do not add up.
@@ -116,8 +117,8 @@ class TargetExplanation:
         score_error_sum: estimated sum of the scores' errors; None where the rule gives none.
         stop_reason: why the work ended.
         points: forward and backward passes of one row each.
-        unexplained: for a long text, how much of f_input - f_baseline is in windows that the deadline left
-            without scores; 0: in none.
+        unexplained: for a long text, how much of f_input - f_baseline is in windows without scores, which the
+            deadline left out or which are not finished; 0: in none. NaN: not known.
     """
 
     target: Target

@@ -127,10 +127,19 @@ def test_pages_hold_every_label(name: str, request: pytest.FixtureRequest) -> No
     assert json.loads(json.dumps(plain))["hypotheses"] == list(HYPOTHESES)
 
 
+def check_what_is_left(explanation: Explanation | None) -> None:
+    """At any time the scores so far are off by what is left, and no more than told."""
+    for target in explanation.targets if explanation else ():
+        assert abs(target.convergence_delta) <= target.error_bound + 1e-9
+
+
 @pytest.mark.parametrize("task", [ALONE, COMPETING], ids=["alone", "competing"])
 def test_the_stream_is_the_unary_answer(client: Client, task: ZeroShotClassification) -> None:
     with client.stream("bert-nli", task, long_input=ALL, n_steps=5) as stream:
-        events = list(stream)
+        events = []
+        for event in stream:
+            events.append(event)
+            check_what_is_left(stream.so_far())
         streamed = stream.result()
     unary = client.explain("bert-nli", task, long_input=ALL, n_steps=5)
     assert streamed.tokens == unary.tokens

@@ -36,6 +36,7 @@ def test_the_client_has_all_finished_windows(start: StartServer) -> None:
             assert server.lines.wait_for("call", code="UNAVAILABLE")["points"] >= 2 * 200, (
                 "what it cost so far"
             )
+            so_far = stream.so_far()
             server.lines.wait_for("worker ready", after=1)
             whole = client.explain("bert", TASK, tolerance=0.2, long_input=Window(stride=60))
     header = next(event for event in events if isinstance(event, HeaderEvent))
@@ -45,4 +46,12 @@ def test_the_client_has_all_finished_windows(start: StartServer) -> None:
     for final in finals:
         change = header.document.windows[final.window].changes[0]
         assert abs(sum(final.scores) - change) <= final.error_bound
+    assert so_far is not None
+    assert not so_far.finished
+    assert sum(bool(window.scores[0]) for window in so_far.windows) == len(finals)
+    (target,) = so_far.targets
+    assert sum(target.scores) == pytest.approx(sum(sum(final.scores) for final in finals))
+    finished = {final.window for final in finals}
+    left = [window.changes[0] for window in so_far.windows if window.index not in finished]
+    assert target.unexplained == pytest.approx(sum(left))
     assert abs(whole.targets[0].convergence_delta) <= whole.targets[0].error_bound
