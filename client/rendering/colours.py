@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+# Weaker contributions are left without colour where many are shown, to leave the eye something to rest on.
+FAINTEST = 0.03
+
 
 def strengths(scores: Iterable[float]) -> list[float]:
     """Scores scaled to -1..1 by the largest of them, so that differences are visible."""

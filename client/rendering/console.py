@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ligserve.client.rendering.captions import caption
-from ligserve.client.rendering.colours import rgb_colour, strengths
+from ligserve.client.rendering.colours import FAINTEST, rgb_colour, strengths
 from ligserve.client.rendering.excerpts import excerpt
 from ligserve.client.rendering.figures import target_figures, warning_lines, worst_figures
 from ligserve.client.rendering.headline import headline
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ligserve.client.types.explanation import Explanation
 
 TOP_WORDS = 8
-# Weaker contributions are left without colour, to leave the eye something to rest on.
-FAINTEST = 0.03
 # Of a long text as many labels as one may want to read on a terminal.
 MOST_LABELS = 40
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ligserve.client.images.picture import picture_url
 from ligserve.client.rendering.captions import caption, outcome
-from ligserve.client.rendering.colours import css_colour, strengths
+from ligserve.client.rendering.colours import FAINTEST, css_colour, strengths
 from ligserve.client.rendering.figures import figure_lines, warning_lines
 from ligserve.client.rendering.pieces import Piece, printable, target_pieces
 
@@ -146,8 +146,12 @@ def words_html(pieces: Sequence[Piece], shades: Sequence[float]) -> str:
 
 
 def words_block(pieces: Sequence[Piece], shades: Sequence[float]) -> str:
-    """The same as a block of its own, in the direction of its writing."""
-    return f'<div dir="auto" style="{WORDS_STYLE}">{words_html(pieces, shades)}</div>'
+    """The same for a part of a long text, as a block in the direction of its writing.
+
+    Faint pieces stay without colour and score: there are many, and a page of them all would be too large.
+    """
+    shown = "".join(map(_short_piece, pieces, shades))
+    return f'<div dir="auto" style="{WORDS_STYLE}">{shown}</div>'
 
 
 def _piece(piece: Piece, strength: float) -> str:
@@ -156,6 +160,14 @@ def _piece(piece: Piece, strength: float) -> str:
     gap = " " if piece.special else ""
     style = f"{_MARK} {css_colour(strength)}"
     return f'{gap}<mark style="{style}" title="{piece.score:+.6g}">{escaped(piece.text)}</mark>{gap}'
+
+
+def _short_piece(piece: Piece, strength: float) -> str:
+    text = escaped(piece.text)
+    if piece.score is None or abs(strength) < FAINTEST:
+        return text
+    style = f"color:#000;background:{css_colour(strength)}"
+    return f'<mark style="{style}" title="{piece.score:+.3g}">{text}</mark>'
 
 
 def legend() -> str:

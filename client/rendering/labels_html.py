@@ -1,7 +1,6 @@
 """Labels of a long text as HTML: a strip to jump by, and its windows to unfold."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ligserve.client.rendering.captions import caption, outcome
@@ -15,8 +14,6 @@ from ligserve.client.rendering.strip import Part, strip_html
 if TYPE_CHECKING:
     from ligserve.client.types.explanation import Explanation
 
-# Weaker contributions are left without colour: there are many, and a page of them all would be too large.
-FAINTEST = 0.03
 # So many labels of a section are in its heading.
 _GLIMPSE = 6
 
@@ -44,10 +41,6 @@ def _parts(explanation: "Explanation") -> Iterator[Part]:
 def _label(explanation: "Explanation", target: int) -> str:
     pieces = excerpt(explanation, target)
     shades = strengths(piece.score or 0.0 for piece in pieces)
-    shown = [
-        piece if abs(shade) >= FAINTEST else replace(piece, score=None)
-        for piece, shade in zip(pieces, shades, strict=True)
-    ]
     _, probability = outcome(explanation, target)
     chance = "" if probability is None else f" ({probability:.2f})"
-    return f"<p><b>{escaped(caption(explanation, target))}</b>{chance}</p>{words_block(shown, shades)}"
+    return f"<p><b>{escaped(caption(explanation, target))}</b>{chance}</p>{words_block(pieces, shades)}"

@@ -53,10 +53,7 @@ def text_pieces(
     swapped = any(one.segment > other.segment for one, other in pairwise(tokens))
     if swapped or len({token.window for token in tokens}) > 1:
         scored = sorted((pair for pair in scored if not pair[0].special), key=_position)
-    cutter = _Cutter(texts)
-    pieces = [piece for token, score in scored for piece in cutter.cut(token, score)]
-    kept = (piece for piece in _joined(pieces + list(cutter.rest())) if special or not piece.special)
-    return tuple(kept)
+    return tuple(piece for piece in _cut_up(scored, _Cutter(texts)) if special or not piece.special)
 
 
 def target_pieces(explanation: "Explanation", target: int, special: bool = True) -> tuple[Piece, ...]:
@@ -70,9 +67,9 @@ def target_pieces(explanation: "Explanation", target: int, special: bool = True)
 def segment_pieces(explanation: "Explanation", target: int, segment: int) -> tuple[Piece, ...]:
     """The pieces of one of an explanation's texts with the scores of one target."""
     pairs = zip(explanation.tokens_of(target), explanation.targets[target].scores, strict=True)
-    own = [(replace(t, segment=0), score) for t, score in pairs if t.segment == segment and not t.special]
-    texts = explanation.texts_of(target)[segment : segment + 1]
-    return text_pieces([token for token, _ in own], [score for _, score in own], texts)
+    own = [pair for pair in pairs if pair[0].segment == segment and not pair[0].special]
+    own.sort(key=_position)
+    return tuple(_cut_up(own, _Cutter(explanation.texts_of(target), segment)))
 
 
 def _position(pair: tuple[Token, float]) -> tuple[int, int, int]:
@@ -113,6 +110,12 @@ class _Cutter:
 
     def _slice(self, start: int, end: int) -> str:
         return self.texts[self.segment][start:end] if self.segment < len(self.texts) else ""
+
+
+def _cut_up(scored: Iterable[tuple[Token, float]], cutter: _Cutter) -> Iterator[Piece]:
+    """The slices of all tokens, and what lies between."""
+    pieces = [piece for token, score in scored for piece in cutter.cut(token, score)]
+    return _joined([*pieces, *cutter.rest()])
 
 
 def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:

@@ -86,10 +86,12 @@ def _cut(pieces: Sequence[Piece], starts: Sequence[int]) -> Iterator[tuple[Piece
     place = 0
     for piece in pieces:
         end = place + len(piece.text)
-        inside = slice(bisect_right(starts, place), bisect_left(starts, end))
-        edges = [] if piece.score is not None else starts[inside]
-        for first, last in pairwise([place, *edges, end]):
-            text = piece.text[first - place : last - place]
-            parts[bisect_right(starts, first) - 1].append(replace(piece, text=text))
+        at, last = bisect_right(starts, place) - 1, bisect_left(starts, end) - 1
+        if at >= last or piece.score is not None:
+            parts[at].append(piece)
+        else:
+            edges = [place, *starts[at + 1 : last + 1], end]
+            for part, (start, stop) in zip(parts[at:], pairwise(edges), strict=False):
+                part.append(replace(piece, text=piece.text[start - place : stop - place]))
         place = end
     return map(tuple, parts)

@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from ligserve.client import Explanation
+from ligserve.client.rendering.colours import FAINTEST
 from ligserve.client.rendering.sections import BESIDE, sections_of
 from tests.client.labelled_windows import events
 from tests.client.windowed_text import Span, messages
@@ -71,3 +72,20 @@ def test_a_window_that_alone_is_explained_is_named() -> None:
     assert [line for line in lines if line.startswith("window ")] == [
         f"{place}: its own scores add up to {sum(range(11, 21)) / 1000:+.4g}"
     ]
+
+
+def test_faint_tokens_cost_nothing_but_their_text() -> None:
+    count = 5_000
+    words = [f"word{number}" for number in range(count)]
+    stream = messages(words, [(start, start + 100) for start in range(0, count, 100)])
+    estimates = [message.estimate for message in stream if message.HasField("estimate")]
+    for estimate in estimates:
+        estimate.scores[:] = [FAINTEST * 0.9] * 102
+    estimates[7].scores[3], estimates[20].scores[50] = 1.0, -FAINTEST * 1.1
+    folder, _ = events(stream, " ".join(words))
+    html = folder.result().html()
+    marks = re.findall('<mark style="([^"]+)" title="([^"]+)">([^<]+)</mark>', html)
+    assert [(title, text) for _, title, text in marks] == [("+1", "word702"), ("-0.033", "word2049")]
+    assert all("background:hsl(" in style for style, _, _ in marks)
+    # The sections are what there is beside the text.
+    assert len(html) < len(" ".join(words)) + 50 * 1_000
