@@ -40,6 +40,7 @@ class AsyncExplanationStream:
 
     def __init__(self, call: ResponseCall, texts: tuple[str, ...], asked: Asked) -> None:
         self.request_id = asked.request_id
+        self.texts = texts
         self._asked = asked
         self._call = call
         self._folder = StreamFolder(texts)
@@ -109,7 +110,7 @@ async def explained_with_progress(stream: AsyncExplanationStream) -> Explanation
     """
     from ligserve.client.rendering.progress import ProgressBar
 
-    with ProgressBar() as bar:
+    with ProgressBar(stream.texts) as bar:
         async for event in stream:
             bar.show(event)
     return await stream.result()

@@ -1,11 +1,12 @@
 """The scores of a long text, put together from those of its windows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ligserve.client.assembly import EstimateAssembly, FinalScores
 from ligserve.client.types.document import Document, DocumentWindow
 from ligserve.client.types.events import EstimateEvent
+from ligserve.client.types.inputs import Token
 from ligserve.client.types.targets import Target
 
 
@@ -54,6 +55,8 @@ class RunningScores:
         scores: for each of the document's tokens the sum over the windows so far; in zero-shot classification
             for each token beside the first label's hypothesis, over the windows beside all of them.
         known: for each of them, whether a window that it is in (or its label) has come.
+        segment: which of the texts is the long one.
+        newest: the window that came last.
     """
 
     def __init__(self, document: Document, targets: Sequence[Target]) -> None:
@@ -62,13 +65,16 @@ class RunningScores:
         length = len(range(*document.windows[0].row))
         self.scores = [0.0] * length
         self.known = [False] * length
+        self.segment = document.windows[0].segment
+        self.newest = document.windows[0]
 
     def add(self, estimate: EstimateEvent) -> None:
         """Take a window's estimate; those that are not final, or about other targets, are passed over."""
         token = self._tokens[estimate.target]
         if not estimate.final or (token is None and estimate.target > 0):
             return
-        start = self._document.windows[estimate.window].row[0]
+        self.newest = self._document.windows[estimate.window]
+        start = self.newest.row[0]
         if token is None:
             places, scores = self._document.places(estimate.window), estimate.scores
         else:
@@ -78,6 +84,17 @@ class RunningScores:
             if place - start < len(self.scores):
                 self.scores[place - start] += score
                 self.known[place - start] = True
+
+    def tokens(self, start: int) -> Iterator[tuple[Token, float, bool]]:
+        """The long text's tokens that end after a place in it, with score and whether it is known."""
+        tokens = self._document.tokens
+        # What lies before the newest window need not be looked at.
+        far = start >= self.newest.start
+        first = self.newest.first_token if far else 0
+        for place in range(first, len(self.scores)):
+            token = tokens[place]
+            if not token.special and token.segment == self.segment and token.end > start:
+                yield token, self.scores[place], self.known[place]
 
 
 def _scores(assembly: EstimateAssembly, target: int, window: int) -> tuple[float, ...]:

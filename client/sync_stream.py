@@ -37,6 +37,7 @@ class ExplanationStream:
 
     def __init__(self, call: ResponseCall, texts: tuple[str, ...], asked: Asked) -> None:
         self.request_id = asked.request_id
+        self.texts = texts
         self._asked = asked
         self._call = call
         self._folder = StreamFolder(texts)
@@ -103,7 +104,7 @@ def explained_with_progress(stream: ExplanationStream) -> Explanation:
     """
     from ligserve.client.rendering.progress import ProgressBar
 
-    with ProgressBar() as bar:
+    with ProgressBar(stream.texts) as bar:
         for event in stream:
             bar.show(event)
     return stream.result()

@@ -1,12 +1,14 @@
 """Where `ligserve explain` puts its answer, also one that was cut short."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from ligserve.client.cli.output import show
+from ligserve.client.cli.progress import ProgressLines
 from ligserve.client.errors import LigserveError
 from ligserve.client.rendering.figures import left_figure, unfinished_line
 from ligserve.client.rendering.pieces import printable
@@ -24,10 +26,12 @@ class Answer:
     Attributes:
         as_json: print JSON.
         html: a page to write as well.
+        progress: tell how far it is; None: where standard error is a terminal.
     """
 
     as_json: bool
     html: Path | None
+    progress: bool | None = None
 
     def give(self, explanation: Explanation) -> None:
         """Print it, and write the page.
@@ -51,13 +55,22 @@ class Answer:
             OSError: the page cannot be written.
         """
         try:
-            explanation = explained_with_progress(stream)
+            explanation = self._read(stream)
         except (KeyboardInterrupt, LigserveError):
             # The server need not go on meanwhile.
             stream.close()
             self._give_in_part(stream.so_far())
             raise
         self.give(explanation)
+
+    def _read(self, stream: ExplanationStream) -> Explanation:
+        if self.progress is None or (self.progress and sys.stderr.isatty()):
+            return explained_with_progress(stream)
+        lines = ProgressLines()
+        for event in stream:
+            if self.progress:
+                lines.show(event)
+        return stream.result()
 
     def _give_in_part(self, explanation: Explanation | None) -> None:
         if explanation is None or not any(any(target.scores) for target in explanation.targets):

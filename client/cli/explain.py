@@ -88,6 +88,13 @@ ImageFile = Annotated[
     Path | None, typer.Option("--image", help="A PNG or JPEG file to explain, in place of a text.")
 ]
 Estimate = Annotated[bool, typer.Option("--estimate", help="Tell what it would cost, and compute nothing.")]
+Progress = Annotated[
+    bool | None,
+    typer.Option(
+        "--progress/--no-progress",
+        help="Tell on standard error how far it is, also where that is no terminal; or never.",
+    ),
+]
 HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write the table as a page of HTML.")]
 
 
@@ -119,6 +126,7 @@ def explain(
     timeout: Timeout = DEFAULT_TIMEOUT_S,
     as_json: AsJson = False,
     html: HtmlFile = None,
+    progress: Progress = None,
     estimate: Estimate = False,
 ) -> None:
     """Explains what a model makes of a text (its class, or what the options ask for), or of an image.
@@ -176,7 +184,7 @@ def explain(
             tell_cost(client.estimate_cost(model, task, **options), as_json=as_json)
         return
     with Client(server, timeout=timeout) as client, client.stream(model, task, **options) as stream:
-        Answer(as_json, html).give_when_read(stream)
+        Answer(as_json, html, progress).give_when_read(stream)
 
 
 def _long_input(

@@ -1,26 +1,34 @@
 """A progress bar on standard error, where that is a terminal."""
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
 from ligserve.client.document_scores import RunningScores
-from ligserve.client.rendering.heat import heat_strip
+from ligserve.client.rendering.heat import heat_strip, heated_text
+from ligserve.client.rendering.paint import paint_for
 from ligserve.client.types.events import EstimateEvent, Event, HeaderEvent, ProgressEvent
+
+# Of a screen: the strip, the bar, the line before them, and what breaking lines between words takes.
+_OTHER_LINES = 6
 
 
 class ProgressBar:
-    """Shows how far a stream is; of a long text also a strip that fills with colour as windows finish.
+    """Shows how far a stream is; of a long text also how it fills with colour as windows finish.
 
     Where standard error is no terminal, it shows nothing.
+
+    Args:
+        texts: the caller's texts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, texts: Sequence[str]) -> None:
         self._console = Console(stderr=True)
+        self._texts = texts
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bars = Progress(*columns, console=self._console)
         self._bar = self._bars.add_task("asking", total=None)
@@ -65,4 +73,8 @@ class ProgressBar:
     def _rendered(self) -> RenderableType:
         if self._scores is None:
             return self._bars
-        return Group(heat_strip(self._scores, self._console.width) or Text(), self._bars)
+        width, paint = self._console.width, paint_for(self._console)
+        strip = heat_strip(self._scores, width, paint)
+        room = width * (self._console.height - _OTHER_LINES)
+        text = heated_text(self._scores, self._texts[self._scores.segment], room, paint)
+        return Group(text, strip, self._bars)

@@ -8,7 +8,7 @@ from ligserve.client.rendering.html import explanation_notes, explanation_rows, 
 from ligserve.client.rendering.labels_html import labels_html
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderResult
 
     from ligserve.client.types.document import DocumentWindow
     from ligserve.client.types.explanation import Explanation
@@ -45,10 +45,11 @@ class Shown:
     def _repr_html_(self) -> str:
         return self.html()
 
-    def __rich__(self) -> "RenderableType":
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
         from ligserve.client.rendering.console import render
+        from ligserve.client.rendering.paint import paint_for
 
-        return render(cast("Explanation", self))
+        yield render(cast("Explanation", self), paint_for(console))
 
     def print(self) -> None:
         """Print the texts on the terminal, coloured by contribution."""

@@ -1,4 +1,4 @@
-"""Long texts in an explanation: their sections as HTML."""
+"""Long texts in an explanation: their sections as HTML, and how they fill with colour."""
 
 import re
 from dataclasses import replace
@@ -7,8 +7,11 @@ from itertools import pairwise
 
 import pytest
 
-from ligserve.client import Explanation
+from ligserve.client import EstimateEvent, Explanation, HeaderEvent
+from ligserve.client.document_scores import RunningScores
 from ligserve.client.rendering.colours import FAINTEST
+from ligserve.client.rendering.heat import heat_strip, heated_text
+from ligserve.client.rendering.paint import few_colours, many_colours
 from ligserve.client.rendering.sections import BESIDE, sections_of
 from tests.client.labelled_windows import events
 from tests.client.windowed_text import Span, messages
@@ -72,6 +75,43 @@ def test_a_window_that_alone_is_explained_is_named() -> None:
     assert [line for line in lines if line.startswith("window ")] == [
         f"{place}: its own scores add up to {sum(range(11, 21)) / 1000:+.4g}"
     ]
+
+
+def running(count: int) -> RunningScores:
+    """What is known once so many windows are done."""
+    _, found = events(messages(WORDS, SPANS), TEXT)
+    header = next(event for event in found if isinstance(event, HeaderEvent))
+    assert header.document is not None
+    scores = RunningScores(header.document, header.targets)
+    for event in [event for event in found if isinstance(event, EstimateEvent)][:count]:
+        scores.add(event)
+    return scores
+
+
+def test_a_text_fills_with_colour_as_windows_finish() -> None:
+    before = heated_text(running(0), TEXT, 1000, many_colours)
+    assert before.plain == TEXT
+    assert {str(span.style) for span in before.spans} == {"dim"}
+    after = heated_text(running(1), TEXT, 1000, many_colours)
+    assert after.plain == TEXT
+    coloured = [after.plain[span.start : span.end] for span in after.spans if "on" in str(span.style)]
+    assert coloured == WORDS[:10]
+
+
+def test_a_text_that_does_not_fit_shows_the_newest_window() -> None:
+    shown = heated_text(running(3), TEXT, 30, many_colours).plain
+    assert TEXT[STARTS[2] :].startswith(shown)
+    assert 20 < len(shown) <= 30
+    assert heated_text(running(3), TEXT, 0, many_colours).plain == ""
+
+
+def test_a_strip_shows_what_is_known_in_few_colours_too() -> None:
+    for paint in (few_colours, many_colours):
+        assert heat_strip(running(0), 42, paint).plain == "·" * 42
+        strip = heat_strip(running(1), 42, paint)
+        assert strip.plain.count("·") == 30, "the words of the other windows"
+        assert "·" not in strip.plain[:11]
+    assert heat_strip(running(1), 42, few_colours).plain.startswith("━")
 
 
 def test_faint_tokens_cost_nothing_but_their_text() -> None:

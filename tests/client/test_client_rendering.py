@@ -5,6 +5,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -58,9 +59,10 @@ def explained(text: str, *classes: int) -> Explanation:
     return fold_answer(to_answer(scripted_messages(request)), (text,))
 
 
-def shown(explanation: Explanation, colours: bool = False) -> str:
+def shown(explanation: Explanation, colours: Literal["standard", "256", "truecolor"] | None = None) -> str:
     out = StringIO()
-    Console(file=out, width=200, color_system="truecolor" if colours else None).print(explanation)
+    # Colours are for terminals.
+    Console(file=out, width=200, color_system=colours, force_terminal=colours is not None).print(explanation)
     return out.getvalue()
 
 
@@ -139,7 +141,17 @@ def test_the_terminal_shows_the_text_as_it_was_written() -> None:
         "stopped by tolerance",
     ):
         assert expected in plain
-    assert "\x1b[30;48;2;" in shown(explanation, colours=True)
+    assert "\x1b[30;48;2;" in shown(explanation, "truecolor")
+
+
+def test_a_terminal_of_16_colours_leaves_weak_words_without_any() -> None:
+    explanation = explained("I love you and them", 1)
+    scores = (0.0, 1.0, -0.9, 0.3, -0.2, 0.05, 0.0)
+    target = replace(explanation.targets[0], scores=scores)
+    out = shown(replace(explanation, targets=(target,)), "standard")
+    (text,) = (line for line in out.splitlines() if "them" in line and "why" not in line and "+" not in line)
+    assert text == "\x1b[30;42mI\x1b[0m \x1b[30;41mlove\x1b[0m \x1b[32myou\x1b[0m \x1b[31mand\x1b[0m them"
+    assert not re.search("\x1b\\[[0-9;]*4[37]m", out), "no background is yellow or white"
 
 
 def test_control_characters_become_visible_one_by_one() -> None:

@@ -175,11 +175,23 @@ async def test_ctrl_c_gives_what_came(script: Script, tmp_path: Path) -> None:
     seen = b""
     while b"2/3" not in seen:
         seen += await asyncio.to_thread(os.read, script_side, 1 << 16)
+    assert b"word19." in seen, "the text fills with colour"
     process.send_signal(signal.SIGINT)
     out, _ = await process.communicate()
     assert process.returncode == 130
     assert_in_part(out.decode(), read_to_end(script_side), page)
     await asyncio.wait_for(script.cancelled.wait(), 10)
+
+
+async def test_progress_in_a_pipe_is_lines_where_asked_for(script: Script) -> None:
+    header, *others = messages(WORDS, SPANS)
+    progress = service_pb.Progress(windows=3, windows_predicted=3, windows_done=1, unexplained=[0.25])
+    script.messages = [header, service_pb.StreamExplainResponse(progress=progress), *others]
+    told = await run("explain", TEXT, "-m", "m", "--progress", script=script)
+    assert (told.code, told.err) == (0, "ligserve: explaining windows, 1 of 3; +0.25 left unexplained\n")
+    for options in ((), ("--no-progress",)):
+        quiet = await run("explain", TEXT, "-m", "m", *options, script=script)
+        assert (quiet.code, quiet.out, quiet.err) == (0, told.out, "")
 
 
 async def test_an_error_gives_what_came(script: Script, tmp_path: Path) -> None:
