@@ -1,7 +1,6 @@
-"""Where windows lie over a long text, and that reading it in pieces gives the tokens of the whole."""
+"""Where windows lie over a long text."""
 
 from itertools import pairwise
-from pydoc_data.topics import topics
 
 import numpy as np
 import pytest
@@ -9,25 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ligserve.client.types.document import Document as ClientDocument
-from ligserve.server.errors import InvalidArgumentError
-from ligserve.server.workers.explainers.documents.chunks import UnbrokenTextError, chunks
-from ligserve.server.workers.explainers.documents.document import Document, read_document
 from ligserve.server.workers.explainers.documents.window_input import WindowReader
 from ligserve.server.workers.explainers.documents.windows import default_stride, own_spans, window_spans
 from ligserve.server.workers.explainers.inputs.faithful_text import faithful_input, faithful_row
 from ligserve.server.workers.explainers.inputs.frame import text_frame
 from ligserve.server.workers.explainers.inputs.library_text import library_input, library_text_row
-from ligserve.server.workers.explainers.inputs.text_input import SourceText
-from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1.explanation_service_pb2 import Header, Tokens, Window
 from tests.workers.conftest import LoadZoo
-from tests.zoo.corpus import SENTENCES
-
-# Python's own documentation (PSF License Version 2), part of every Python.
-PROSE = topics["specialnames"]
-# One for each kind of tokenizer.
-TOKENIZERS = ["bert", "roberta", "gpt2", "deberta-v2"]
-FIELD = "sequence_classification.text"
+from tests.workers.reading import FIELD, TOKENIZERS, document_of
 
 
 @st.composite
@@ -111,43 +99,6 @@ def test_words_of_one_token_give_windows_of_equal_steps() -> None:
     assert default_stride(3) == 1
 
 
-@given(st.text(alphabet="ab .\n\u3000é", max_size=300), st.integers(1, 40))
-def test_pieces_make_up_the_text_and_are_cut_before_white_space(text: str, size: int) -> None:
-    pieces = list(chunks(text, size))
-    assert "".join(text[piece.start : piece.end] for piece in pieces) == text
-    for piece in pieces[1:]:
-        assert text[piece.start].isspace()
-        assert not text[piece.start - 1].isspace()
-
-
-def test_a_stretch_without_a_cut_is_refused() -> None:
-    with pytest.raises(UnbrokenTextError) as caught:
-        list(chunks("ab " * 10 + "x" * 500, 20, longest=100))
-    assert (caught.value.start, caught.value.length) == (20, 510)
-
-
-def document_of(model: TextModel, text: str, *, library: bool) -> Document:
-    reading = read_document(model, SourceText(text, FIELD), library=library)
-    while True:
-        try:
-            next(reading)
-        except StopIteration as done:
-            return done.value
-
-
-@pytest.mark.parametrize("library", [False, True], ids=["faithful", "library"])
-@pytest.mark.parametrize("name", TOKENIZERS)
-def test_reading_in_pieces_gives_the_tokens_of_the_whole(
-    load_zoo: LoadZoo, name: str, library: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model, text = load_zoo(name), PROSE[:40_000] + " 😀😀 Ünïcödé\u00a0ﬁn \n\n\n " + " ".join(SENTENCES)
-    whole = document_of(model, text, library=library)
-    monkeypatch.setattr(chunks, "__defaults__", (1000, 1 << 18))
-    pieces = document_of(model, text, library=library)
-    for column in ("ids", "starts", "ends", "words"):
-        assert getattr(whole, column).tolist() == getattr(pieces, column).tolist(), column
-
-
 @pytest.mark.parametrize("library", [False, True], ids=["faithful", "library"])
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_one_window_over_a_short_text_is_the_plain_row(load_zoo: LoadZoo, name: str, library: bool) -> None:
@@ -162,25 +113,6 @@ def test_one_window_over_a_short_text_is_the_plain_row(load_zoo: LoadZoo, name: 
         assert {key: row.tolist() for key, row in one.items()} == {
             k: row.tolist() for k, row in other.items()
         }
-
-
-@pytest.mark.parametrize("name", TOKENIZERS)
-def test_offsets_slice_the_text(load_zoo: LoadZoo, name: str) -> None:
-    text = PROSE[:3000]
-    document = document_of(load_zoo(name), text, library=False)
-    spans = zip(document.starts.tolist(), document.ends.tolist(), strict=True)
-    covered = {place for start, end in spans for place in range(start, end)}
-    assert {place for place, char in enumerate(text) if not char.isspace()} <= covered
-
-
-def test_a_word_that_the_tokenizer_does_not_know_is_refused_if_it_would_hide_the_text(
-    load_zoo: LoadZoo,
-) -> None:
-    model = load_zoo("bert")
-    with pytest.raises(InvalidArgumentError, match="a word of 200000 characters from 2 on"):
-        document_of(model, "a " + "x" * 200_000, library=False)
-    with pytest.raises(InvalidArgumentError, match="has 300000 characters from 0 on without a space"):
-        document_of(model, "x" * 300_000, library=False)
 
 
 def test_a_long_word_of_known_pieces_is_read_and_cut_inside(load_zoo: LoadZoo) -> None:

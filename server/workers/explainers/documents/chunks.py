@@ -10,9 +10,17 @@ CHUNK = 1 << 16
 LONGEST_UNBROKEN = 1 << 18
 # Read on both sides of a chunk as well, so that its first and last tokens are those of the whole text.
 CONTEXT = 64
-# Best before a plain space, where every tokenizer starts a word. Not after the marks that
-# transformers-interpret's cleaning puts spaces around.
-_BREAKS = (re.compile(r"(?<=[^\s.,!?()]) "), re.compile(r"(?<=[^\s.,!?()])\s"))
+# Of a run of white space as well, where a chunk starts or ends in it: byte-level tokenizers have tokens of
+# many spaces.
+RUN_CONTEXT = 1 << 10
+# White space but for control characters: BERT's tokenizer drops those, and joins what is around them.
+_CONTROL = r"\x0b\x0c\x1c-\x1f\x85"
+_SPACE, _OTHER = rf"[^\S{_CONTROL}]", rf"[\S{_CONTROL}]"
+# Best before a plain space, where every tokenizer starts a word.
+_WORD_BREAKS = (re.compile(rf"(?<={_OTHER}) "), re.compile(rf"(?<={_OTHER}){_SPACE}"))
+_INSIDE_RUN = re.compile(rf"(?<={_SPACE}){_SPACE}")
+_RUN = re.compile(rf"{_SPACE}*")
+_WORD = re.compile(rf"{_OTHER}+")
 
 
 class UnbrokenTextError(Exception):
@@ -38,37 +46,69 @@ class Chunk:
         end: where it ends (exclusive).
         context_start: where its context starts.
         context_end: where its context ends (exclusive).
+        inside_run: whether it starts inside a run of white space.
     """
 
     start: int
     end: int
     context_start: int
     context_end: int
+    inside_run: bool = False
 
     def holds(self, end: int) -> bool:
         """Whether a token that ends here is the chunk's, and no other one's."""
         return end <= self.end and (end > self.start or self.start == 0)
 
 
-def chunks(text: str, size: int = CHUNK, longest: int = LONGEST_UNBROKEN) -> Iterator[Chunk]:
+def chunks(
+    text: str, size: int = CHUNK, longest: int = LONGEST_UNBROKEN, *, whole_runs: bool = False
+) -> Iterator[Chunk]:
     """The text in pieces of about `size` code points, each cut before white space.
 
+    Args:
+        text: the text.
+        size: least length of a piece that is followed by others, unless a long word comes after it.
+        longest: most of a word, or of a piece but for a run of white space.
+        whole_runs: whether a run of white space is never cut, however long it is.
+
     Raises:
-        UnbrokenTextError: more than `longest` code points without a place to cut.
+        UnbrokenTextError: there is a longer word.
     """
     start = 0
     while start < len(text):
-        end = _end(text, start, size, longest)
-        yield Chunk(start, end, max(0, start - CONTEXT), min(len(text), end + CONTEXT))
+        end = _end(text, start, size, longest, whole_runs=whole_runs)
+        inside_run = _INSIDE_RUN.match(text, start) is not None
+        before = RUN_CONTEXT if inside_run else CONTEXT
+        yield Chunk(start, end, max(0, start - before), _context_end(text, end), inside_run)
         start = end
 
 
-def _end(text: str, start: int, size: int, longest: int) -> int:
-    for place in _BREAKS:
-        cut = place.search(text, start + size, start + longest)
+def _context_end(text: str, end: int) -> int:
+    """Past the white space that follows, if that is not long: a tokenizer may drop it at a text's end."""
+    run = _RUN.match(text, end, end + RUN_CONTEXT)
+    return min(len(text), (end if run is None else run.end()) + CONTEXT)
+
+
+def _end(text: str, start: int, size: int, longest: int, *, whole_runs: bool) -> int:
+    earliest = start + size
+    if whole_runs and (run := _RUN.match(text, min(earliest, len(text)))):
+        earliest = run.end()
+    latest = earliest + longest - size
+    for place in (*_WORD_BREAKS, *(() if whole_runs else (_INSIDE_RUN,))):
+        cut = place.search(text, earliest, latest)
         if cut is not None:
             return cut.start()
-    if len(text) - start > longest:
-        following = _BREAKS[-1].search(text, start + longest)
-        raise UnbrokenTextError(start, (len(text) if following is None else following.start()) - start)
-    return len(text)
+    if len(text) <= latest:
+        return len(text)
+    # A long word is coming, which is the next piece's.
+    before: list[int] = [cut.start() for cut in _WORD_BREAKS[-1].finditer(text, start + 1, earliest)]
+    return before[-1] if before else _whole_word(text, start, longest)
+
+
+def _whole_word(text: str, start: int, longest: int) -> int:
+    """The end of the word that a piece starts with, after white space."""
+    word = _WORD.search(text, start)
+    if word is None or word.end() - word.start() > longest:
+        found, end = (start, len(text)) if word is None else word.span()
+        raise UnbrokenTextError(found, end - found)
+    return word.end()

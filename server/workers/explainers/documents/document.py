@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +48,21 @@ class Document:
 
 # id, start and end in the caller's text before outer space is cut off, number of the word in its piece.
 _Read = tuple[int, int, int, int | None]
-# Ids, starts, ends and words, in a few bytes each.
-_Columns = tuple["array[int]", "array[int]", "array[int]", "array[int]"]
+
+
+def _column() -> "array[int]":
+    return array("i")
+
+
+@dataclass
+class _Columns:
+    """The tokens found so far, in a few bytes each; and where the last one lies, outer space included."""
+
+    ids: "array[int]" = field(default_factory=_column)
+    starts: "array[int]" = field(default_factory=_column)
+    ends: "array[int]" = field(default_factory=_column)
+    words: "array[int]" = field(default_factory=_column)
+    last: tuple[int, int] = (0, 0)
 
 
 def read_document(model: TextModel, source: SourceText, *, library: bool) -> Generator[None, None, Document]:
@@ -66,12 +79,14 @@ def read_document(model: TextModel, source: SourceText, *, library: bool) -> Gen
     Raises:
         InvalidArgumentError: the text has a stretch that cannot be cut, or that the tokenizer does not know.
     """
-    columns: _Columns = (array("i"), array("i"), array("i"), array("i"))
-    read = _cleaned_tokens if library else _plain_tokens
+    columns, read = _Columns(), _cleaned_tokens if library else _plain_tokens
     try:
-        for chunk in chunks(source.text):
+        # Cleaning makes one space of a run of white space, which therefore must not be cut.
+        for chunk in chunks(source.text, whole_runs=library):
             if chunk.start:
                 yield
+            if chunk.inside_run:
+                chunk = _from_a_token(chunk, columns)
             _keep(columns, model, source, chunk, read(model, source.text, chunk))
     except UnbrokenTextError as error:
         message = (
@@ -79,32 +94,41 @@ def read_document(model: TextModel, source: SourceText, *, library: bool) -> Gen
             "that is too long to read"
         )
         raise InvalidArgumentError([FieldViolation(source.field, message)], reason="TEXT_UNBROKEN") from error
-    ids, starts, ends, words = (np.array(column, dtype=np.int32) for column in columns)
+    found = (columns.ids, columns.starts, columns.ends, columns.words)
+    ids, starts, ends, words = (np.array(column, dtype=np.int32) for column in found)
     return Document(ids, starts, ends, words)
+
+
+def _from_a_token(chunk: Chunk, columns: _Columns) -> Chunk:
+    """The chunk with context from a token's start: what follows is read alike without what is before it."""
+    return replace(chunk, context_start=max(chunk.context_start, columns.last[0]))
 
 
 def _keep(
     columns: _Columns, model: TextModel, source: SourceText, chunk: Chunk, tokens: Iterator[_Read]
 ) -> None:
     """Append the tokens that are the chunk's own to the columns, with words numbered on."""
-    ids, starts, ends, words = columns
     unknown: int | None = model.tokenizer.unk_token_id
     before: int | None = None
-    word = words[-1] if words else -1
+    word = columns.words[-1] if columns.words else -1
     for token, start, end, number in tokens:
         if not chunk.holds(end):
             before = number
             continue
+        if chunk.inside_run and start == chunk.context_start:
+            # Space of which pieces before held some, but no token.
+            start = min(start, columns.last[1])
         if token == unknown and end - start > LONGEST_UNKNOWN:
             raise _unknown(source, start, end)
         if number is None or number != before:
             word += 1
         before = number
+        columns.last = start, end
         inner_start, inner_end = without_outer_space(source.text, start, end)
-        ids.append(token)
-        starts.append(inner_start)
-        ends.append(inner_end)
-        words.append(word)
+        columns.ids.append(token)
+        columns.starts.append(inner_start)
+        columns.ends.append(inner_end)
+        columns.words.append(word)
 
 
 def _plain_tokens(model: TextModel, text: str, chunk: Chunk) -> Iterator[_Read]:

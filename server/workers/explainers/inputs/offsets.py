@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-_SPACED = set(".,!?()")
-_RUN_OF_SPACE = re.compile(r"\s{2,}")
+# White space, and the mark or the stretch without marks that it is before.
+_PART = re.compile(r"(?P<gap>\s*)(?:(?P<mark>[.,!?()])|(?P<rest>[^\s.,!?()]*))")
 
 
 @dataclass(frozen=True)
@@ -26,28 +26,30 @@ class CleanedText:
         kept = [origin for origin in self.origins[start:end] if origin is not None]
         if kept:
             return kept[0], kept[-1] + 1
-        after = (origin for origin in self.origins[end:] if origin is not None)
-        position = next(after, self.original_length)
+        # No slice of all that follows: a long text has many such places.
+        after = (self.origins[place] for place in range(end, len(self.origins)))
+        position = next((origin for origin in after if origin is not None), self.original_length)
         return position, position
 
 
 def clean_text(text: str) -> CleanedText:
     """A space on both sides of each of . , ! ? ( ), then runs of white space as one space."""
-    spaced: list[tuple[str, int | None]] = []
-    for position, character in enumerate(text):
-        piece: list[tuple[str, int | None]] = [(character, position)]
-        if character in _SPACED:
-            piece = [(" ", None), *piece, (" ", None)]
-        spaced += piece
-    joined = "".join(character for character, _ in spaced)
-    kept: list[tuple[str, int | None]] = []
-    done = 0
-    for run in _RUN_OF_SPACE.finditer(joined):
-        origins = [origin for _, origin in spaced[run.start() : run.end()] if origin is not None]
-        kept += [*spaced[done : run.start()], (" ", next(iter(origins), None))]
-        done = run.end()
-    kept += spaced[done:]
-    return CleanedText("".join(c for c, _ in kept), tuple(origin for _, origin in kept), len(text))
+    pieces: list[str] = []
+    origins: list[int | None] = []
+    after_mark = False
+    for part in _PART.finditer(text):
+        gap, at_mark = part["gap"], part["mark"] is not None
+        if at_mark or after_mark or len(gap) > 1:
+            pieces.append(" ")
+            origins.append(part.start() if gap else None)
+        elif gap:
+            pieces.append(gap)
+            origins.append(part.start())
+        kept = range(part.start() + len(gap), part.end())
+        pieces.append(text[kept.start : kept.stop])
+        origins += kept
+        after_mark = at_mark
+    return CleanedText("".join(pieces), tuple(origins), len(text))
 
 
 def without_outer_space(text: str, start: int, end: int) -> tuple[int, int]:
