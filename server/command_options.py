@@ -3,10 +3,25 @@
 None stands for "not given", so that the file and the environment count.
 """
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from ligserve.server.config import ServerConfig
+from ligserve.server.config_values import LOG_LEVELS
+
+_DEFAULTS = {field.name: field.default for field in fields(ServerConfig)}
+
+
+def _with_default(text: str, setting: str) -> str:
+    """The help of an option, with the default of its setting as it is."""
+    value = _DEFAULTS[setting]
+    if isinstance(value, bool):
+        value = "yes" if value else "no"
+    return f"{text} Default: {value:g}." if isinstance(value, float) else f"{text} Default: {value}."
+
 
 Models = Annotated[
     list[str] | None,
@@ -18,11 +33,12 @@ Models = Annotated[
 Listen = Annotated[
     str | None,
     typer.Option(
-        metavar="HOST:PORT", help="Where to listen; port 0 takes a free one. Default: 127.0.0.1:50051."
+        metavar="HOST:PORT", help=_with_default("Where to listen; port 0 takes a free one.", "listen")
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option(help="Worker processes, each with one device and every model. Default: 1.")
+    int | None,
+    typer.Option(help=_with_default("Worker processes, each with one device and every model.", "workers")),
 ]
 Devices = Annotated[
     str | None,
@@ -35,7 +51,8 @@ ConfigFile = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="TOML file with any of the settings. Environment variables (LIGSERVE_LISTEN, "
+        help="TOML file with any of the settings, and those of single models, such as the precisions "
+        "that may be asked for. Environment variables (LIGSERVE_LISTEN, "
         "LIGSERVE_WORKERS, ...) go before it, and these options before both.",
     ),
 ]
@@ -47,24 +64,30 @@ TokenBudget = Annotated[
     int | None,
     typer.Option(
         help="Most tokens (rows x padded length) in a batch. Default: as many as each model needs to be "
-        "fast, tried out when it is loaded.",
+        "fast, tried out when it is loaded. Where memory runs out, a worker halves a model's for good, until "
+        "it is started again.",
     ),
 ]
 KeptPointsMib = Annotated[
     int | None,
     typer.Option(
-        help="Memory for each model of a worker, in MiB, that keeps points of earlier requests: asking again "
-        "about the same input costs less, or nothing. 0 keeps none. Default: 64."
+        help=_with_default(
+            "Memory for each model of a worker, in MiB, that keeps points of earlier requests: asking again "
+            "about the same input costs less, or nothing. 0 keeps none.",
+            "kept_points_mib",
+        )
     ),
 ]
 JobsPerWorker = Annotated[
-    int | None, typer.Option(help="Most requests that one worker works on at a time. Default: 16.")
+    int | None,
+    typer.Option(help=_with_default("Most requests that one worker works on at a time.", "jobs_per_worker")),
 ]
 MaxQueue = Annotated[
-    int | None, typer.Option(help="Most requests that wait; more are refused. Default: 256.")
+    int | None, typer.Option(help=_with_default("Most requests that wait; more are refused.", "max_queue"))
 ]
 MaxTextChars = Annotated[
-    int | None, typer.Option(help="Longest text that is taken, in characters. Default: 1000000.")
+    int | None,
+    typer.Option(help=_with_default("Longest text that is taken, in characters.", "max_text_chars")),
 ]
 MaxTokenPasses = Annotated[
     int | None,
@@ -74,17 +97,23 @@ MaxTokenPasses = Annotated[
     ),
 ]
 MaxDeadline = Annotated[
-    float | None, typer.Option(help="Longest time that a request may take, in seconds. Default: 600.")
+    float | None,
+    typer.Option(help=_with_default("Longest time that a request may take, in seconds.", "max_deadline_s")),
 ]
 DrainGrace = Annotated[
     float | None,
-    typer.Option(help="Time that requests in flight have to finish after SIGTERM, in seconds. Default: 30."),
+    typer.Option(
+        help=_with_default(
+            "Time that requests in flight have to finish after SIGTERM, in seconds.", "drain_grace_s"
+        )
+    ),
 ]
 Reflection = Annotated[
-    bool | None, typer.Option(help="Let tools such as grpcurl ask which methods there are. Default: no.")
+    bool | None,
+    typer.Option(help=_with_default("Let tools such as grpcurl ask which methods there are.", "reflection")),
 ]
-JsonLogs = Annotated[bool | None, typer.Option(help="Log lines are JSON. Default: no.")]
+JsonLogs = Annotated[bool | None, typer.Option(help=_with_default("Log lines are JSON.", "json_logs"))]
 LogLevel = Annotated[
     str | None,
-    typer.Option(help="Least level that is logged: debug, info, warning, error. Default: info."),
+    typer.Option(help=_with_default(f"Least level that is logged: {', '.join(LOG_LEVELS)}.", "log_level")),
 ]

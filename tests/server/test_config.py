@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from ligserve.client.cli.app import app
 from ligserve.server.config import ConfigError, ModelSpec, ServerConfig, load_config
 
 MODELS = {"models": ["m=hub/id"]}
@@ -22,6 +24,19 @@ def test_flags_go_before_environment_before_file_before_defaults(tmp_path: Path)
     assert (found.max_queue, found.workers, found.log_level) == (3, 2, "debug")
     assert found.listen == "127.0.0.1:50051"
     assert load_config(environ={"LIGSERVE_CONFIG": str(toml)}).log_level == "debug"
+
+
+def test_the_help_tells_the_defaults_that_hold() -> None:
+    serve = getattr(get_command(app), "commands")["serve"]  # noqa: B009  # click's groups are not typed
+    helps = {option.name: option.help for option in serve.params}
+    default = ServerConfig(models=())
+    for name in ("listen", "workers", "kept_points_mib", "jobs_per_worker", "max_queue", "max_text_chars"):
+        assert helps[name].endswith(f" Default: {getattr(default, name)}."), name
+    assert helps["max_deadline"].endswith(f" Default: {default.max_deadline_s:g}.")
+    assert helps["drain_grace"].endswith(f" Default: {default.drain_grace_s:g}.")
+    assert helps["log_level"].endswith(f" Default: {default.log_level}.")
+    for name in ("reflection", "json_logs"):
+        assert helps[name].endswith(f" Default: {'yes' if getattr(default, name) else 'no'}."), name
 
 
 def test_models_of_a_file_may_do_what_those_of_flags_may_not(tmp_path: Path) -> None:
