@@ -47,6 +47,7 @@ class DocumentWindows:
         self._size = together.size if together else 1
         self._totals = DocumentTotals(outcome, self._document.tolerance, self._size)
         self._waiting = deque(outcome.by_size())
+        self._longest = max(self._document.token_counts)
         self._open: dict[int, Part] = {}
 
     def start(self, engine: Engine) -> None:
@@ -101,9 +102,8 @@ class DocumentWindows:
         self.cancel()
 
     def _open_windows(self) -> None:
-        longest = max(self._document.token_counts)
         budget = self._engine.budgets.of(self._plan.model)
-        most = max(WINDOWS_AT_ONCE, -(-budget // (POINTS_AT_ONCE * longest)))
+        most = max(WINDOWS_AT_ONCE, -(-budget // (POINTS_AT_ONCE * self._longest)))
         while self._channel.open and self._waiting and len(self._open) < most:
             parts = list(self._parts(self._waiting.popleft()))
             self._open.update({part.window: part for part in parts})
