@@ -25,6 +25,7 @@ class Asked:
 
 
 NOT_SAID: Final = Asked()
+TEXT_REMEDY: Final = "shorten the text, or send it in parts"
 
 
 def reworded(failure: Failure, asked: Asked) -> Failure:
@@ -46,12 +47,12 @@ def _too_large(found: re.Match[str]) -> str:
     side, deed, size, limit = found.group("side", "deed", "size", "limit")
     what = "answer" if (side, deed) in (("CLIENT", "Received"), ("SERVER", "Sent")) else "request"
     ours = side == "CLIENT" or (side is None and deed == "Sent")
-    return above_limit(what, size, limit, ours=ours)
+    # What the request holds is not known here.
+    other = "or, of an image, send a smaller one" if what == "request" else "or ask for fewer targets at once"
+    return above_limit(what, size, limit, f"{TEXT_REMEDY}; {other}", ours=ours)
 
 
-def above_limit(what: str, size: str, limit: str, *, ours: bool) -> str:
+def above_limit(what: str, size: str, limit: str, remedy: str = TEXT_REMEDY, *, ours: bool) -> str:
     """The sentence about a message that is too large; `ours`: for this client, rather than for the server."""
     whose = "this client's limit (max_message_bytes)" if ours else "the server's limit"
-    remedy = "shorten the text, or send it in parts"
-    remedy += "; shrink the image" if what == "request" else "; ask for fewer targets at once"
     return f"the {what} has {size} bytes, above {whose} of {limit}: {remedy}"
