@@ -64,6 +64,13 @@ def test_what_costs_too_much_is_refused_with_both_numbers(client: Client, ask: A
     }
 
 
+def test_a_larger_stride_is_not_advised_where_there_is_none(client: Client) -> None:
+    with pytest.raises(InvalidRequestError, match="; ask for fewer steps or a shorter text") as caught:
+        client.explain("bert", TEXT, n_steps=200, long_input=Window(126))
+    assert caught.value.reason == "COST_ABOVE_LIMIT"
+    assert [violation.field for violation in caught.value.violations] == ["options.fixed_steps.n_steps"]
+
+
 def test_what_the_refusal_advises_is_let_through(client: Client) -> None:
     for options in ({"long_input": Window(120)}, {"long_input": "truncate"}):
         estimate = client.estimate_cost("bert", TEXT, tolerance=0.05, **options)

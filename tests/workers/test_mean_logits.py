@@ -204,6 +204,10 @@ def test_more_scores_than_memory_would_hold_are_refused(load_zoo: LoadZoo) -> No
     (violation,) = raised.value.violations
     assert violation.field == "options.long_input.window.aggregate"
     assert "larger stride" in violation.description
+    request.options.long_input.window.stride = 126
+    request.sequence_classification.text *= 6
+    with pytest.raises(InvalidArgumentError, match="Ask for fewer targets or another aggregate"):
+        plan_of(load_zoo("bert"), request)
     # Windows that are explained apart are not held together.
     request.options.output_space = LOGIT
     assert plan_of(load_zoo("bert"), request).document is not None

@@ -35,7 +35,7 @@ def _cheaper(forecast: Forecast) -> tuple[str, str]:
     fixed = forecast.tolerance is None
     ways = ["fewer steps" if fixed else "a looser tolerance"]
     field = "options.fixed_steps.n_steps" if fixed else "options.tolerance.relative"
-    if forecast.kind == "windows":
+    if forecast.overlaps:
         ways.insert(0, "a larger stride")
         field = STRIDE_FIELD
     if forecast.kind == "copies":

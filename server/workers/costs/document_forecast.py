@@ -37,7 +37,15 @@ def of_document(plan: Plan, document: DocumentPlan) -> Forecast:
         integrals=[_of_windows(document, lengths)] if document.targets else [],
         kind="windows",
         paths_known=document.targets_in is not None or document.winners == 1,
+        overlaps=_overlap(document),
     )
+
+
+def _overlap(document: DocumentPlan) -> bool:
+    """Whether windows share tokens; those of labels on one part of the text count as one."""
+    starts, first = np.unique(document.first_tokens, return_index=True)
+    ends = starts + np.array(document.token_counts)[first]
+    return bool((starts[1:] < ends[:-1]).any())
 
 
 def _beside(plan: Plan, document: DocumentPlan) -> NDArray[np.int64]:

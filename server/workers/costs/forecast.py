@@ -51,6 +51,7 @@ class Forecast:
         integrals: what is run with them.
         kind: what the paths are; those of one kind take about as many points.
         paths_known: whether it is known how many paths there are.
+        overlaps: whether windows share tokens, so that a larger stride would make fewer of them.
     """
 
     windows: int
@@ -60,6 +61,7 @@ class Forecast:
     integrals: Sequence[Integrals]
     kind: str
     paths_known: bool = True
+    overlaps: bool = False
     most_forward: PathCost | None = None
 
     @property

@@ -1,6 +1,7 @@
 """The rule over all windows of a document that move together, as far as memory holds them."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from ligserve.server.errors import FieldViolation, InvalidArgumentError
 from ligserve.server.workers.explainers.documents.long_input import Cut
@@ -40,10 +41,12 @@ def rule_in_step(setting: Setting, cut: Cut, explained: Sequence[Explained]) -> 
     targets, logits = coupling.reach.shape
     scores = max(targets, logits) * cut.tokens
     if scores > MAX_SCORES:
+        overlap = any(after < end for (_, end), (after, _) in pairwise(cut.spans))
+        larger = "a larger stride, " if overlap else ""
         text = (
             f"is MEAN_LOGITS, for which all {len(cut.spans)} windows move together: {scores} scores, one for "
             f"each of {targets} targets (or {logits} logits) and each of {cut.tokens} tokens in the windows; "
-            f"at most {MAX_SCORES} are given. Ask for a larger stride, fewer targets or another aggregate"
+            f"at most {MAX_SCORES} are given. Ask for {larger}fewer targets or another aggregate"
         )
         raise InvalidArgumentError([FieldViolation(AGGREGATE_FIELD, text)], reason="TOO_MANY_SCORES")
     return quadrature_rule(options, setting.convention, MAX_NUMBERS // scores)
