@@ -70,7 +70,7 @@ def plan_row(setting: Setting, text: TextInput, targets: TextTargets) -> Plan:
 
 def plan_cut(setting: Setting, cut: Cut, targets: TextTargets) -> Plan:
     """Explain windows that make up a document, or what is left of it."""
-    if cut.lost:
+    if cut.in_one_row:
         return telling_the_loss(plan_row(setting, cut.reader.read(*cut.spans[0]), targets), cut)
     options, convention = setting.options, setting.convention
     counts = [end - start for start, end in cut.spans]

@@ -42,7 +42,7 @@ def plan_question_answering(request: ExplainRequest, model: TextModel) -> Planni
     if cut is None:
         read = library_question if setting.library else faithful_question
         return _of_row(setting, read(model, question, context, setting.token), asked)
-    return _of_rest(setting, cut, asked) if cut.lost else _of_windows(setting, cut, asked)
+    return _of_rest(setting, cut, asked) if cut.in_one_row else _of_windows(setting, cut, asked)
 
 
 def _layout(setting: Setting) -> PairLayout:
@@ -72,7 +72,7 @@ def _of_row(setting: Setting, text: TextInput, asked: QuestionAnswering) -> Plan
 
 
 def _of_rest(setting: Setting, cut: Cut, asked: QuestionAnswering) -> Plan:
-    """What is left of a context whose end was cut off."""
+    """All of a context, or what is left where its end was cut off."""
     plan = _of_row(setting, cut.reader.read(*cut.spans[0]), asked)
     return telling_the_loss(plan, cut)
 

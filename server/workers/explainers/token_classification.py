@@ -44,7 +44,7 @@ def plan_token_classification(request: ExplainRequest, model: TextModel) -> Plan
     if setting.library:
         # The library gives token types to sequence classifiers alone.
         cut = replace(cut, reader=replace(cut.reader, make_row=partial(library_text_row, typed=False)))
-    return _of_rest(setting, cut, asked) if cut.lost else _of_windows(setting, cut, asked)
+    return _of_rest(setting, cut, asked) if cut.in_one_row else _of_windows(setting, cut, asked)
 
 
 def _read(setting: Setting, source: SourceText) -> TextInput:
@@ -71,7 +71,7 @@ def _of_row(setting: Setting, text: TextInput, asked: TokenQuestion, lost: int =
 
 
 def _of_rest(setting: Setting, cut: Cut, asked: TokenQuestion) -> Plan:
-    """What is left of a text whose end was cut off."""
+    """All of a text, or what is left where its end was cut off."""
     plan = _of_row(setting, cut.reader.read(*cut.spans[0]), asked, cut.lost)
     return telling_the_loss(plan, cut)
 

@@ -45,7 +45,7 @@ def plan_zero_shot_classification(request: ExplainRequest, model: TextModel) -> 
     if cuts is None:
         read = library_premise if setting.library else faithful_pair
         return labels.plan([read(model, premise, hypothesis, setting.token) for hypothesis in hypotheses])
-    if not cuts[0].lost:
+    if not cuts[0].in_one_row:
         return labels.plan_windows(cuts)
     plan = labels.plan([cut.reader.read(*cut.spans[0]) for cut in cuts])
     return telling_the_loss(plan, cuts[0])

@@ -11,7 +11,12 @@ from ligserve.server.workers.explainers.documents.windows import default_stride,
 from ligserve.server.workers.explainers.inputs.faithful_text import faithful_row
 from ligserve.server.workers.explainers.inputs.frame import Frame, text_frame
 from ligserve.server.workers.explainers.inputs.library_text import library_text_row
-from ligserve.server.workers.explainers.inputs.text_input import RowMaker, SourceText, check_length
+from ligserve.server.workers.explainers.inputs.text_input import (
+    RowMaker,
+    SourceText,
+    check_length,
+    read_at_once,
+)
 from ligserve.server.workers.explainers.options.setting import Setting
 from ligserve.server.workers.models.loaded import TextModel
 
@@ -23,11 +28,12 @@ STRIDE_FIELD = "options.long_input.window.stride"
 
 @dataclass(frozen=True)
 class Cut:
-    """A text that is too long for one row, and the pieces of it that the model sees.
+    """A text that is too long for one row or to be read at once, and the pieces of it that the model sees.
 
     Attributes:
         reader: makes the pieces' rows.
-        spans: start and end (exclusive) of each piece in the document: its windows, or all that is left.
+        spans: start and end (exclusive) of each piece in the document: its windows, or all that is left, or
+            the whole document, where it fits but has too many characters to be read at once.
         lost: tokens that are in no piece, since they were cut off.
         source: the text.
     """
@@ -36,6 +42,11 @@ class Cut:
     spans: Sequence[tuple[int, int]]
     lost: int
     source: SourceText
+
+    @property
+    def in_one_row(self) -> bool:
+        """Whether there is one piece, which is explained as a text that fits; windows are two or more."""
+        return len(self.spans) == 1
 
     @property
     def tokens(self) -> int:
@@ -58,7 +69,7 @@ class PairLayout:
     make_row: RowMaker
 
 
-# The reading of texts; None where they are for one row, which also refuses what is too long.
+# The reading of texts; None where they are to be read at once, for one row, which refuses what is too long.
 Cutting = Generator[None, None, Cut | None]
 
 
@@ -66,19 +77,22 @@ def cut_text(setting: Setting, source: SourceText) -> Cutting:
     """Cut a text that does not fit, as the request's policy for long inputs has it.
 
     Raises:
-        InvalidArgumentError: the text cannot be read, or the stride is longer than a window.
+        InvalidArgumentError: the text cannot be read or has no tokens; or it does not fit, and the stride is
+            longer than a window.
     """
     model = setting.model
     if not _may_cut(setting):
         return None
     frame = text_frame(model)
     capacity = model.max_tokens - frame.length
-    check_stride(setting, capacity)
     document = yield from read_document(model, source, library=setting.library)
-    if len(document) <= capacity:
+    fits = len(document) <= capacity
+    if fits and read_at_once(model, source):
         return None
+    check_length(model, [source], 0, [len(document)])
     make_row = library_text_row if setting.library else faithful_row
-    return _cut(setting, WindowReader(model, [document], 0, frame, make_row, setting.token), capacity, source)
+    reader = WindowReader(model, [document], 0, frame, make_row, setting.token)
+    return whole(reader, source) if fits else _cut(setting, reader, capacity, source)
 
 
 def cut_pair(
@@ -103,15 +117,22 @@ def cut_pair(
     for source in sources:
         texts.append((yield from read_document(model, source, library=False)))
     frame, lengths = layout.frame(model), [len(text) for text in texts]
-    if frame.length + sum(lengths) <= model.max_tokens:
+    fits = frame.length + sum(lengths) <= model.max_tokens
+    if fits and read_at_once(model, *sources):
         return None
     check_length(model, sources, 0, lengths)
     if windowed is None:
         windowed = int(lengths[1] >= lengths[0])
-    capacity = room_beside(model, frame, lengths[1 - windowed], sources[1 - windowed], sources[windowed])
-    check_stride(setting, capacity)
     reader = WindowReader(model, texts, windowed, frame, layout.make_row, setting.token)
+    if fits:
+        return whole(reader, sources[windowed])
+    capacity = room_beside(model, frame, lengths[1 - windowed], sources[1 - windowed], sources[windowed])
     return _cut(setting, reader, capacity, sources[windowed])
+
+
+def whole(reader: WindowReader, source: SourceText) -> Cut:
+    """A text that fits into one row as its only piece."""
+    return Cut(reader, [(0, len(reader.document))], 0, source)
 
 
 def room_beside(model: TextModel, frame: Frame, length: int, whole: SourceText, cut: SourceText) -> int:
@@ -144,13 +165,7 @@ def long_input_policy(setting: Setting) -> str:
     return asked or default_policy(setting.convention)
 
 
-def check_stride(setting: Setting, capacity: int) -> None:
-    """Refuse a stride that would leave tokens out, for windows of so many tokens.
-
-    Raises:
-        InvalidArgumentError: it is longer than a window.
-    """
-    stride = setting.options.long_input.window.stride
+def _check_stride(setting: Setting, stride: int, capacity: int) -> None:
     if stride > capacity:
         message = (
             f"is {stride}, but a window of model '{setting.model.name}' holds only {capacity} tokens "
@@ -163,10 +178,12 @@ def spans_over(setting: Setting, document: Document, capacity: int) -> list[tupl
     """Start and end (exclusive) of every window of at most so many tokens.
 
     Raises:
-        InvalidArgumentError: there are too many.
+        InvalidArgumentError: there are too many, or the stride is longer than a window and would leave tokens
+            out.
     """
     window = setting.options.long_input.window
     stride = window.stride if window.HasField("stride") else default_stride(capacity)
+    _check_stride(setting, stride, capacity)
     spans = window_spans(len(document), capacity, stride, document.word_starts)
     if len(spans) > MAX_WINDOWS:
         message = f"is {stride}, which makes {len(spans)} windows; there may be at most {MAX_WINDOWS}"

@@ -10,17 +10,17 @@ from ligserve.server.workers.explainers.documents.document import Document, read
 from ligserve.server.workers.explainers.documents.long_input import (
     MAX_WINDOWS,
     Cut,
-    check_stride,
     long_input_policy,
     room_beside,
     spans_over,
+    whole,
 )
 from ligserve.server.workers.explainers.documents.window_input import WindowReader
 from ligserve.server.workers.explainers.documents.window_paths import LazyPaths
 from ligserve.server.workers.explainers.inputs.faithful_text import faithful_row
 from ligserve.server.workers.explainers.inputs.frame import library_question_frame, pair_frame
 from ligserve.server.workers.explainers.inputs.library_question import library_question_row
-from ligserve.server.workers.explainers.inputs.text_input import SourceText, check_length
+from ligserve.server.workers.explainers.inputs.text_input import SourceText, check_length, read_at_once
 from ligserve.server.workers.explainers.options.setting import Setting
 from ligserve.server.workers.explainers.plans.explained import Explained
 from ligserve.server.workers.explainers.plans.plan import PathPlan
@@ -47,14 +47,16 @@ def cut_premise(
     for hypothesis in hypotheses:
         others.append((yield from read_document(model, hypothesis, library=False)))
     frame, lengths = (library_question_frame if setting.library else pair_frame)(model), [*map(len, others)]
-    if frame.length + len(text) + max(lengths) <= model.max_tokens:
+    fits = frame.length + len(text) + max(lengths) <= model.max_tokens
+    if fits and read_at_once(model, premise, *hypotheses):
         return None
     check_length(model, [premise, *hypotheses], 0, [len(text), *lengths])
-    longest = hypotheses[lengths.index(max(lengths))]
-    capacity = room_beside(model, frame, max(lengths), longest, premise)
-    check_stride(setting, capacity)
     make_row = library_question_row if setting.library else faithful_row
     readers = [WindowReader(model, [text, other], 0, frame, make_row, setting.token) for other in others]
+    if fits:
+        return [whole(reader, premise) for reader in readers]
+    longest = hypotheses[lengths.index(max(lengths))]
+    capacity = room_beside(model, frame, max(lengths), longest, premise)
     cut_off = policy == "truncate"
     spans = [(0, capacity)] if cut_off else spans_over(setting, text, capacity)
     _check_number(len(spans), hypotheses)

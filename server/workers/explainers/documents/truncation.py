@@ -11,7 +11,9 @@ from ligserve.v1 import explanation_service_pb2 as pb
 
 
 def telling_the_loss(plan: Plan, cut: Cut) -> Plan:
-    """The plan of a row whose end was cut off, with a header that says so."""
+    """The plan of a row, with a header that says so where its end was cut off."""
+    if not cut.lost:
+        return plan
 
     def told(logits: Sequence[Tensor]) -> pb.Header:
         header = plan.outcome(logits)

@@ -13,6 +13,10 @@ from ligserve.v1 import explanation_service_pb2 as pb
 
 # No language's tokens come near; only runs of white space and made-up words do.
 MAX_CHARACTERS_PER_TOKEN = 256
+_WAYS_OUT = (
+    "shorten the text, or set long_input (options.long_input) to window, which explains all of it part by "
+    "part, or to truncate, which cuts its end off"
+)
 # SentencePiece's sign for a space.
 _VISIBLE_SPACE = "\u2581"
 
@@ -109,22 +113,32 @@ def _segments(sequence_ids: Sequence[int | None]) -> list[int]:
     return segments
 
 
+def longest_at_once(model: TextModel) -> int:
+    """Most characters of a text that the tokenizer is given in one piece; 0: no limit is known."""
+    return model.max_tokens * MAX_CHARACTERS_PER_TOKEN
+
+
+def read_at_once(model: TextModel, *sources: SourceText) -> bool:
+    """Whether the tokenizer may be given these texts in one piece each."""
+    limit = longest_at_once(model)
+    return not limit or all(len(source.text) <= limit for source in sources)
+
+
 def check_characters(model: TextModel, *sources: SourceText) -> None:
-    """Refuse at once what cannot fit, before the tokenizer spends seconds on it.
+    """Refuse at once what hardly can fit, before the tokenizer spends seconds on it.
 
     Raises:
-        InvalidArgumentError: a text is far longer than the model's tokens can hold.
+        InvalidArgumentError: a text is far longer than the model's tokens usually hold.
     """
-    limit = model.max_tokens * MAX_CHARACTERS_PER_TOKEN
-    long = [source for source in sources if limit and len(source.text) > limit]
+    limit = longest_at_once(model)
+    long = [source for source in sources if not read_at_once(model, source)]
     if long:
         raise InvalidArgumentError(
             [
                 FieldViolation(
                     source.field,
                     f"has {len(source.text)} characters, model '{model.name}' takes at most "
-                    f"{model.max_tokens} tokens and so at most {limit} characters; "
-                    "shorten the text or send it in parts",
+                    f"{model.max_tokens} tokens, for which at most {limit} characters are read; {_WAYS_OUT}",
                 )
                 for source in long
             ],
@@ -159,7 +173,7 @@ def check_length(
                 FieldViolation(
                     longest,
                     f"{has} {length} tokens (special tokens included), model '{model.name}' takes at most "
-                    f"{model.max_tokens}; shorten the text or send it in parts",
+                    f"{model.max_tokens}; {_WAYS_OUT}",
                 )
             ],
             reason="TEXT_TOO_LONG",
