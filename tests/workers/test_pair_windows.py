@@ -23,7 +23,7 @@ from ligserve.server.workers.explainers.inputs.library_question import library_q
 from ligserve.server.workers.explainers.inputs.text_input import RowMaker, SourceText, TextInput
 from ligserve.server.workers.models.loaded import TextModel
 from tests.workers.conftest import LoadZoo
-from tests.workers.test_windows import document_of
+from tests.workers.reading import document_of
 
 # Tokenizers with and without types, one separator or two, special tokens before, after or nowhere, and one
 # that pads on the left (XLNet's).

@@ -19,6 +19,7 @@ _SPACE, _OTHER = rf"[^\S{_CONTROL}]", rf"[\S{_CONTROL}]"
 # Best before a plain space, where every tokenizer starts a word.
 _WORD_BREAKS = (re.compile(rf"(?<={_OTHER}) "), re.compile(rf"(?<={_OTHER}){_SPACE}"))
 _INSIDE_RUN = re.compile(rf"(?<={_SPACE}){_SPACE}")
+_ALL_BREAKS = (*_WORD_BREAKS, _INSIDE_RUN)
 _RUN = re.compile(rf"{_SPACE}*")
 _WORD = re.compile(rf"{_OTHER}+")
 
@@ -94,14 +95,14 @@ def _end(text: str, start: int, size: int, longest: int, *, whole_runs: bool) ->
     if whole_runs and (run := _RUN.match(text, min(earliest, len(text)))):
         earliest = run.end()
     latest = earliest + longest - size
-    for place in (*_WORD_BREAKS, *(() if whole_runs else (_INSIDE_RUN,))):
+    for place in _WORD_BREAKS if whole_runs else _ALL_BREAKS:
         cut = place.search(text, earliest, latest)
         if cut is not None:
             return cut.start()
     if len(text) <= latest:
         return len(text)
     # A long word is coming, which is the next piece's.
-    before: list[int] = [cut.start() for cut in _WORD_BREAKS[-1].finditer(text, start + 1, earliest)]
+    before = [cut.start() for cut in _WORD_BREAKS[-1].finditer(text, start + 1, earliest)]
     return before[-1] if before else _whole_word(text, start, longest)
 
 
