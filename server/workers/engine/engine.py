@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
 
-from ligserve.server.logs import logger
 from ligserve.server.workers.engine.batch import Batch, Values
 from ligserve.server.workers.engine.budgets import Budgets
+from ligserve.server.workers.engine.forward_work import ForwardWork
 from ligserve.server.workers.engine.in_flight import InFlight, Turn, queued_turn
 from ligserve.server.workers.engine.kept_points import KeptPoints
 from ligserve.server.workers.engine.path import Path
@@ -18,18 +18,14 @@ from ligserve.server.workers.engine.scheduler import Scheduler, Slice
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.engine.speed import Speed
 from ligserve.server.workers.engine.tally import Tally
+from ligserve.server.workers.engine.turn_times import TurnTimes
 from ligserve.server.workers.failures import is_out_of_memory
-
-_log = logger("ligserve.engine")
 
 # Most batches that have had a turn and need more, each with its activations in memory.
 MAX_UNDER_WAY = 2
 # Turns whose results need not be there when the next is queued, so that the device always has work; with more
 # of them, what is cancelled would only leave later. On a CPU results are there at once.
 MAX_IN_FLIGHT = 1
-# An answer goes out this long before the deadline, and at least this many turns' time before it.
-DEADLINE_MARGIN_S = 0.05
-DEADLINE_MARGIN_TURNS = 2.0
 
 
 class Engine:
@@ -48,12 +44,12 @@ class Engine:
         self._kept = KeptPoints(kept_bytes)
         self.budgets = Budgets(token_budget)
         self._inbox: queue.SimpleQueue[Iterator[None] | None] = queue.SimpleQueue()
-        self._forward_work: list[Iterator[None]] = []
+        self._forward_work = ForwardWork()
         self._scheduler = Scheduler(self.budgets)
         self._under_way: deque[Batch] = deque()
         self._in_flight = InFlight()
         self._closed = False
-        self._turn_seconds = 0.0
+        self._turn_times = TurnTimes()
         self._landed_at = 0.0
         self._speeds: dict[Hashable, Speed] = {}
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -97,7 +93,7 @@ class Engine:
             if self._closed:
                 self._in_flight.land(0, self._land)
                 return
-            self._forward_work = [steps for steps in self._forward_work if _goes_on(steps)]
+            self._forward_work.step()
             self._in_flight.land(MAX_IN_FLIGHT, self._land)
             self._drop_finished()
             self._take_turns()
@@ -113,7 +109,7 @@ class Engine:
             if steps is None:
                 self._closed = True
                 return
-            self._forward_work.append(steps)
+            self._forward_work.add(steps)
             wait = False
 
     def _predicted(self, paths: Sequence[Path]) -> Iterator[None]:
@@ -126,8 +122,9 @@ class Engine:
                 self._tell(path, path.skip)
 
     def _drop_finished(self) -> None:
+        active, turns = (path.spec.workload for path in self._scheduler), 1 + bool(self._under_way)
+        margin = self._turn_times.margin(active, turns + len(self._in_flight)) + self._forward_work.seconds
         now = time.monotonic()
-        margin = max(DEADLINE_MARGIN_S, DEADLINE_MARGIN_TURNS * self._turn_seconds)
         for path in self._scheduler:
             near = path.deadline is not None and now > path.deadline - margin
             if path.cancelled or path.finished:
@@ -176,13 +173,14 @@ class Engine:
             return
         # The device did the turn before it first.
         started = max(turn.begun, self._landed_at)
-        self._turn_seconds = time.monotonic() - started
         if values is not None:
             self._deliver_all(batch.slices, values)
         self._landed_at = time.monotonic()
-        batch.seconds += self._landed_at - started
+        took, spec = self._landed_at - started, batch.slices[0].path.spec
+        batch.seconds += took
+        self._turn_times.saw(spec.workload, took)
         if values is not None:
-            self.speed(batch.slices[0].path.spec).saw(batch.token_passes, batch.seconds)
+            self.speed(spec).saw(batch.token_passes, batch.seconds)
 
     def _deliver_all(self, slices: Sequence[Slice], values: Values) -> None:
         self.tally.done(slices)
@@ -230,15 +228,3 @@ class Engine:
         self._scheduler.remove(path)
         path.cancel()
         path.listener.failed(error)
-
-
-def _goes_on(steps: Iterator[None]) -> bool:
-    """Do a step; whether there are more."""
-    try:
-        next(steps)
-    except StopIteration:
-        return False
-    except Exception:
-        _log.exception("forward work failed")
-        return False
-    return True

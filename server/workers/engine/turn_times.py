@@ -1,0 +1,32 @@
+"""How long before a deadline an answer has to leave, learnt from recent turns."""
+
+from collections import deque
+from collections.abc import Hashable, Iterable
+
+# So many turns of each workload count: a long text that has left is soon forgotten.
+REMEMBERED = 8
+# The next turn may take so many times what the longest of them took.
+SLACK = 1.25
+# What else it takes to give an answer.
+MARGIN_S = 0.05
+
+
+class TurnTimes:
+    """What the turns of each workload have taken lately; the longest may be next."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[Hashable, deque[float]] = {}
+
+    def saw(self, workload: Hashable, seconds: float) -> None:
+        """Learn from a turn."""
+        self._seconds.setdefault(workload, deque(maxlen=REMEMBERED)).append(seconds)
+
+    def margin(self, active: Iterable[Hashable], turns: int) -> float:
+        """Seconds before its deadline at which an answer is to leave.
+
+        Args:
+            active: the workloads that may have turns meanwhile.
+            turns: how many turns there may be until the next look at the deadlines.
+        """
+        longest = (max(self._seconds[workload]) for workload in set(active) if workload in self._seconds)
+        return MARGIN_S + SLACK * turns * max(longest, default=0.0)

@@ -1,0 +1,104 @@
+"""Deadlines, on a clock that only the models' passes move."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ligserve.server.workers.engine import engine as engine_module
+from ligserve.server.workers.engine import forward_work, in_flight
+from ligserve.server.workers.engine.engine import Engine
+from ligserve.server.workers.engine.path import Path
+from ligserve.server.workers.models.loaded import TextModel
+from ligserve.server.workers.quadrature import AdaptiveRule, FixedRule, midpoint
+from tests.workers.conftest import LoadZoo, Recorder
+from tests.workers.test_engine import PROBABILITY, TEXT, Forgetful, hold_engine, spec_of
+
+# What each pass with gradients takes.
+SLOW_S, FAST_S = 10.0, 4.0
+NO_LIMIT = 1 << 30
+
+
+class Clock:
+    """Stands in for the time module of the engine's modules."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def moved_by(self, model: TextModel, seconds: float) -> TextModel:
+        """The same model, as one whose every pass with gradients takes so long."""
+
+        def passed() -> None:
+            self.now += seconds
+
+        network = Timed(model.network, passed)
+        return dataclasses.replace(model, name=f"{seconds} s", network=cast(Any, network))
+
+
+class Timed(Forgetful):
+    """A network that tells of every pass with gradients."""
+
+    def __init__(self, network: nn.Module, passed: Callable[[], None]) -> None:
+        super().__init__(network, NO_LIMIT)
+        self._passed = passed
+
+    def forward(self, input_ids: Tensor, **others: Tensor) -> object:
+        if torch.is_grad_enabled():
+            self._passed()
+        return super().forward(input_ids, **others)
+
+
+class Hurried(Recorder):
+    """Sets the deadline of a path once its first round is closed."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        super().__init__([PROBABILITY])
+        self._clock, self._seconds = clock, seconds
+        self.finished_at = 0.0
+
+    def round_done(self, path: Path) -> None:
+        super().round_done(path)
+        if path.deadline is None:
+            path.deadline = self._clock.now + self._seconds
+
+    def finished(self, path: Path) -> None:
+        self.finished_at = self._clock.now
+        super().finished(path)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    running = Clock()
+    for module in (engine_module, forward_work, in_flight):
+        monkeypatch.setattr(module, "time", running)
+    return running
+
+
+@pytest.mark.parametrize("seconds", [43.0, 50.3, 57.9, 65.0])
+def test_an_answer_leaves_in_time_beside_faster_models(
+    load_zoo: LoadZoo, clock: Clock, seconds: float
+) -> None:
+    """The last turn before the path's own, which would come too late, is another model's."""
+    slow, fast = clock.moved_by(load_zoo("bert"), SLOW_S), clock.moved_by(load_zoo("electra"), FAST_S)
+    engine = Engine(token_budget=16)
+    hurried = Hurried(clock, seconds)
+    path = Path(spec_of(slow, TEXT), AdaptiveRule(1e-7, 512), hurried, None)
+    others = [
+        Path(spec_of(fast, "good"), FixedRule(*midpoint(1024)), Recorder([PROBABILITY]), None)
+        for _ in range(12)
+    ]
+    hold_engine(engine, fast, [path, *others])
+    hurried.wait()
+    for other in others:
+        assert not other.finished, "the engine was not busy with others all the time"
+        other.cancel()
+    engine.close()
+    assert path.cut_by_deadline
+    assert path.deadline is not None
+    assert path.deadline - 2 * SLOW_S < hurried.finished_at <= path.deadline
