@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ligserve.server.workers.quadrature import AdaptiveRule
+from ligserve.server.workers.quadrature import AdaptiveRule, PathEstimate
 from ligserve.server.workers.quadrature import samples as samples_module
 from ligserve.server.workers.quadrature.correction import CANCELLATION
 from ligserve.server.workers.quadrature.findings import findings
@@ -289,3 +289,39 @@ def test_a_stricter_tolerance_gives_a_smaller_error() -> None:
     assert all(error <= tolerance for error, tolerance in zip(errors, (2e-2, 2e-3, 2e-4, 2e-5), strict=False))
     assert max(errors[4:]) < 1e-5
     assert rule.stop_reasons() == [pb.STOP_REASON_NOISE_FLOOR]
+
+
+def cut_after(more: int) -> tuple[PathEstimate, PathEstimate, Array]:
+    """The first round's estimate of two steps, that with so many more points, and the truth."""
+    integrand, exact = logistic_sum([(1.0, 0.2, 0.01), (0.5, 0.7, 0.03)])
+    rule = AdaptiveRule(1e-6, 1024)
+    for alpha in rule.start():
+        rule.add(alpha, integrand(alpha))
+    due = rule.advance()
+    before = rule.estimate()
+    for alpha in due[:more]:
+        rule.add(alpha, integrand(alpha))
+    rule.cut()
+    after = rule.estimate()
+    assert before is not None
+    assert after is not None
+    return before, after, exact
+
+
+def test_a_cut_round_counts_the_points_that_are_there() -> None:
+    for more in range(1, 7):
+        before, after, exact = cut_after(more)
+        assert after.points == [FIRST_ROUND + more]
+        assert abs(after.convergence_delta[0]) <= after.error_bound[0]
+        assert after.score_errors is not None
+        assert (np.abs(after.scores[0] - exact) <= after.score_errors[0]).all()
+    assert np.abs(after.scores[0] - exact).sum() < 0.2 * np.abs(before.scores[0] - exact).sum()
+
+
+def test_a_cut_without_a_new_point_changes_nothing() -> None:
+    before, after, _ = cut_after(0)
+    assert (after.scores == before.scores).all()
+    assert after.round == before.round == 1
+    rule = AdaptiveRule(0.01, 256)
+    rule.cut()
+    assert rule.estimate() is None

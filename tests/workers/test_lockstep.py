@@ -141,3 +141,24 @@ def test_an_output_is_evaluated_only_for_targets_that_go_on() -> None:
         change = 2 * (ends[1][target] - ends[0][target])
         assert estimate.scores[target].sum() == pytest.approx(change, rel=1e-3)
         assert estimate.scores[target] == pytest.approx(change * np.array([0.125, 0.375] * 2), rel=1e-2)
+
+
+def test_a_cut_counts_the_nodes_that_every_path_has() -> None:
+    paths = Paths(AdaptiveRule(1e-12, 256))
+    for number, member in enumerate(paths.whole.members):
+        paths._round(number, member)
+    first = paths.whole.estimate()
+    assert first is not None
+    assert len(paths.due[0]) >= 2
+    for number, member in enumerate(paths.whole.members):
+        for alpha in paths.due[number][: 2 if number else 1]:
+            member.add(alpha, node(number, alpha))
+    for member in paths.whole.members:
+        member.cut()
+    last = paths.whole.estimate()
+    assert last is not None
+    assert last.points.max() == first.points.max() + 3, "one node of three paths"
+    parts = [member.estimate() for member in paths.whole.members]
+    joined = np.concatenate([part.scores for part in parts if part is not None], axis=1)
+    assert (joined == last.scores).all()
+    assert (np.abs(last.convergence_delta) <= last.error_bound).all()

@@ -242,8 +242,9 @@ class Path:
         self.listener.finished(self)
 
     def stop_early(self) -> None:
-        """The deadline is near: what the last round gave is the answer, if there was one."""
+        """The deadline is near: what is known by now is the answer, if anything is."""
         self.cut_by_deadline = True
+        self.rule.cut()
         self._due, self._missing = [], set()
         self._waits = False
         self._finish()

@@ -13,6 +13,7 @@ it, and is done.
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ligserve.server.workers.quadrature.findings import Findings, findings
 from ligserve.server.workers.quadrature.forecast import PointsForecast, adaptive_points
@@ -87,18 +88,14 @@ class AdaptiveRule:
         self._new[alpha] = value
 
     def advance(self) -> list[float]:
-        """Close the round; the middles of the panels that are split next."""
+        """Close the round; the middles of the panels that are split next, worst first."""
         held = samples(self._new) if self._samples is None else self._samples.with_more(self._new)
-        self._new = {}
         results = self._results = self._results or Results(len(held.f), held.tokens, self._whole)
-        found = findings(held, score_errors=self._score_errors)
-        if held.score_noise and results.rounds:
-            better = results.put_if_better(found, held)
+        found, better = self._put(held, results)
+        if not better.all():
             results.close(~better, pb.STOP_REASON_NOISE_FLOOR)
             found, held = found.of(better), held.of(np.flatnonzero(better))
-        else:
-            results.put(found, held)
-        going_on = results.error > self._tolerance * results.size
+        going_on = ~self._reached(results)
         errors = self._relative_errors(found, results)[going_on]
         results.close(~going_on, pb.STOP_REASON_TOLERANCE)
         late = errors.sum(axis=1) > 1
@@ -109,15 +106,40 @@ class AdaptiveRule:
             end = pb.STOP_REASON_MAX_POINTS if capped else pb.STOP_REASON_NOISE_FLOOR
             results.close(late[late], end)
         self._samples = held.of(np.flatnonzero(going_on)[late]) if middles else None
-        return sorted(middles)
+        return middles
+
+    def cut(self) -> None:
+        """Close a round that lacks points: panels without a new one stay as wide as they are.
+
+        Without effect before the first round is closed: its points are not in the order of their worth.
+        """
+        if self._samples is None or self._results is None or not self._new:
+            return
+        self._put(self._samples.with_more(self._new), self._results)
+        self._samples = None
+        self._results.close(self._reached(self._results), pb.STOP_REASON_TOLERANCE)
 
     def estimate(self) -> PathEstimate | None:
-        """The sum over the panels of the last closed round."""
+        """The sum over the panels of the last closed round, or the cut one."""
         return None if self._results is None else self._results.estimate()
 
     def stop_reasons(self) -> list["pb.StopReason.ValueType"]:
         """TOLERANCE where it was reached, else what stood in the way."""
         return [] if self._results is None else list(self._results.reasons)
+
+    def _put(self, held: Samples, results: Results) -> tuple[Findings, NDArray[np.bool_]]:
+        """Take in what a round has found; and (open,), for which targets that counts from now on."""
+        self._new = {}
+        found = findings(held, score_errors=self._score_errors)
+        if held.score_noise and results.rounds:
+            return found, results.put_if_better(found, held)
+        results.put(found, held)
+        return found, np.ones(len(results.open), dtype=np.bool_)
+
+    def _reached(self, results: Results) -> NDArray[np.bool_]:
+        """(open,): whether the tolerance is."""
+        reached: NDArray[np.bool_] = results.error <= self._tolerance * results.size
+        return reached
 
     def _most_points(self, samples: Samples, targets: int) -> int:
         """How many points of so many targets there may be."""

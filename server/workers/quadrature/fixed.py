@@ -90,6 +90,9 @@ class FixedRule:
         self._closed = True
         return []
 
+    def cut(self) -> None:
+        """Without effect: a weighted sum lacks what its missing nodes weigh."""
+
     def estimate(self) -> PathEstimate | None:
         """The weighted sum; the bound is the true error itself, rounding added."""
         if not self._closed or self._sum is None:

@@ -97,6 +97,11 @@ class LockStep:
                 each.resume(list(due))
         return due
 
+    def cut(self) -> None:
+        """Make do with the nodes that are there; of some only the points of a few paths are."""
+        self._rule.cut()
+        self._estimate = self._rule.estimate()
+
     def estimate(self) -> PathEstimate | None:
         """The attributions of all targets over the tokens of all paths; a point is a row of one path."""
         whole = self._estimate
@@ -190,6 +195,10 @@ class LockStepRule:
     def advance(self) -> list[float] | None:
         """The next round's alphas, or None until the other paths are done with this one."""
         return self.whole.advance(self._number)
+
+    def cut(self) -> None:
+        """Make do with the nodes that are there, for all paths: they are cut one after the other."""
+        self.whole.cut()
 
     def estimate(self) -> PathEstimate | None:
         """The attributions of all targets over this path's tokens."""

@@ -95,6 +95,7 @@ class QuadratureRule(Protocol):
 
     The engine evaluates the targets of `needed` at every alpha of `start`, gives the values with `add`, calls
     `advance` when the last one is there, evaluates what that returns, and so on until it returns nothing.
+    Near the deadline it calls `cut` in the middle of a round.
     """
 
     def start(self) -> list[float]:
@@ -120,8 +121,15 @@ class QuadratureRule(Protocol):
         """
         ...
 
+    def cut(self) -> None:
+        """Make do with the points that are there: no more will come.
+
+        Without effect before the first round is closed.
+        """
+        ...
+
     def estimate(self) -> PathEstimate | None:
-        """The attributions after the last closed round; None before the first."""
+        """The attributions after the last closed round, or the cut; None before the first."""
         ...
 
     def stop_reasons(self) -> list["pb.StopReason.ValueType"]:
