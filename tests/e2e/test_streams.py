@@ -47,6 +47,14 @@ def test_events_come_in_order(client: Client) -> None:
     assert len(set(rounds)) > 1, "a long text at this tolerance takes several rounds"
 
 
+def test_the_first_rounds_estimate_is_not_held_back(client: Client) -> None:
+    """The interval is between two estimates, and the next one of this text would come too early."""
+    with client.stream("sentiment", TASK, tolerance=0.0005, estimate_interval=60.0) as stream:
+        estimates = [event for event in stream if isinstance(event, EstimateEvent)]
+    assert {event.round for event in estimates if not event.final} == {1}
+    assert estimates[-1].round > 1
+
+
 def test_early_estimates_state_their_error(client: Client) -> None:
     """Every estimate's bound covers its distance to f(input) - f(baseline)."""
     with client.stream("sentiment", TASK, tolerance=0.0005) as stream:

@@ -308,3 +308,14 @@ def test_a_failing_window_ends_the_job_once(
     front = Front(at=fail).run(plan_of(load_zoo("bert"), request_of()), engine)
     assert front.failure.code == 13
     assert not front.all("summary")
+
+
+def test_a_documents_first_estimate_comes_with_the_first_round(load_zoo: LoadZoo, engine: Engine) -> None:
+    """However long the interval; and no other one within it, of whichever window."""
+    request = request_of(targets=(0, 1))
+    request.options.tolerance.relative = 1e-5
+    order = {"partial_estimates": True, "estimate_interval": 60.0}
+    front = Front().run(plan_of(load_zoo("bert"), request), engine, **order)
+    early = [estimate for estimate in front.all("estimate") if not estimate.final]
+    assert [(estimate.target, estimate.round) for estimate in early] == [(0, 1), (1, 1)]
+    assert max(estimate.round for estimate in front.finals()) > 1

@@ -13,6 +13,7 @@ from ligserve.server.workers.explainers.plans.document_outcome import DocumentOu
 from ligserve.server.workers.jobs import events
 from ligserve.server.workers.jobs.assignment import Assignment
 from ligserve.server.workers.jobs.document_totals import DocumentTotals
+from ligserve.server.workers.jobs.job_channel import EstimatePace
 from ligserve.server.workers.jobs.part import Part
 from ligserve.server.workers.quadrature import NodeValue, whole_estimate
 from ligserve.v1 import explanation_service_pb2 as pb
@@ -49,6 +50,8 @@ class DocumentWindows:
         self._waiting = deque(outcome.by_size())
         self._longest = max(self._document.token_counts)
         self._open: dict[int, Part] = {}
+        # By the place among those that are explained together, and the first target.
+        self._paces: dict[tuple[int, int], EstimatePace] = {}
 
     def start(self, engine: Engine) -> None:
         """Open the first windows; where there is nothing to explain, finish. From the engine's thread."""
@@ -73,7 +76,7 @@ class DocumentWindows:
         """Not heard of: no preview is asked for."""
 
     def part_refined(self, part: Part) -> None:
-        """An estimate, if one is wanted and the window's last one is old enough."""
+        """An estimate, if one is wanted and the targets' last one, of any window, is old enough."""
         if part.pace.due():
             self._channel.tell_estimates(events.estimates(part))
 
@@ -119,6 +122,8 @@ class DocumentWindows:
         for window, plan in enumerate(self._plans(first, targets), first):
             part = Part(self, window, plan, self._assignment, dispensable=True)
             part.know(targets, explained, float(self._outcome.shares[window]))
+            # Else the first estimates of thousands of windows would come at once.
+            part.pace = self._paces.setdefault((window - first, targets[0]), part.pace)
             yield part
 
     def _plans(self, first: int, targets: Sequence[int]) -> Sequence[PathPlan]:

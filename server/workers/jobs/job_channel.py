@@ -1,5 +1,6 @@
 """What a job tells the front, and that it ends once."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -80,12 +81,12 @@ class JobChannel:
 
 
 class EstimatePace:
-    """Which estimates that are not final are wanted, and how often."""
+    """Which estimates that are not final are wanted, and how often; the first one goes out at once."""
 
     def __init__(self, run: RunJob) -> None:
         self._wanted = run.partial_estimates
         self._interval = run.estimate_interval
-        self._last = time.monotonic()
+        self._last = -math.inf
 
     def due(self) -> bool:
         """Whether one may be sent now; if so, the next one has to wait."""
