@@ -207,6 +207,21 @@ def test_the_header_comes_before_any_gradient_and_rounds_in_order(load_zoo: Load
     assert recorder.heard.count("round") == estimate.round - 1
 
 
+def test_progress_is_not_done_before_the_work_is(load_zoo: LoadZoo) -> None:
+    """A round that ends is told of once the next one is planned."""
+    spec = spec_of(load_zoo("gpt2"), TEXT)
+    engine = Engine(token_budget=spec.length * 4)
+    told: list[tuple[int, int]] = []
+    recorder = Recorder([PROBABILITY], on_points=lambda path: told.append((path.cost.points, path.planned)))
+    path = Path(spec, AdaptiveRule(0.001, 512), recorder, None)
+    engine.submit(path)
+    recorder.wait()
+    engine.close()
+    assert recorder.heard.count("round") >= 1
+    assert [done < planned for done, planned in told] == [True] * (len(told) - 1) + [False]
+    assert told[-1] == (path.cost.points, path.cost.points)
+
+
 def test_a_cancelled_path_costs_no_further_point(load_zoo: LoadZoo) -> None:
     model = load_zoo("bert")
     spec = spec_of(model, TEXT)

@@ -27,7 +27,7 @@ class PathListener(Protocol):
         ...
 
     def points_done(self, path: "Path") -> None:
-        """A batch with points of the path is done."""
+        """A batch with points of the path is done, and what it calls for is planned."""
         ...
 
     def previewed(self, path: "Path", value: NodeValue) -> None:
@@ -202,18 +202,17 @@ class Path:
             self._first = value
 
     def _points_done(self) -> None:
-        self.listener.points_done(self)
         if self._held_back and self._first is not None:
             self._due, self._held_back = self._held_back, []
+            self.listener.points_done(self)
             self.listener.previewed(self, self._first)
             self._take_known()
-        elif not self._missing:
-            self._close_round()
-
-    def _close_round(self) -> None:
-        due = self.rule.advance()
-        self._waits = due is None
-        if due is not None:
+        elif self._missing:
+            self.listener.points_done(self)
+        elif (due := self.rule.advance()) is None:
+            self._waits = True
+            self.listener.points_done(self)
+        else:
             self._start_round(due)
 
     def _start_round(self, due: list[float]) -> None:
@@ -221,14 +220,12 @@ class Path:
         self._due = due
         self._planned += len(self._due)
         self._missing = set(self._due)
+        self.listener.points_done(self)
         if self._due:
             self.listener.round_done(self)
             self._take_known()
         else:
-            self._finish()
-
-    def _finish(self) -> None:
-        self.listener.finished(self)
+            self.listener.finished(self)
 
     @property
     def finished(self) -> bool:
@@ -247,4 +244,4 @@ class Path:
         self.rule.cut()
         self._due, self._missing = [], set()
         self._waits = False
-        self._finish()
+        self.listener.finished(self)
