@@ -98,6 +98,7 @@ class ExplanationService(ExplanationServiceServicer):
             request_id=_begun(request).request_id,
             request=request,
             deadline=self._deadline(context),
+            time_limit=self._time_limit(context),
             partial_estimates=partial_estimates,
             estimate_interval=estimate_interval,
             preview=preview,
@@ -106,6 +107,10 @@ class ExplanationService(ExplanationServiceServicer):
     def _deadline(self, context: Context) -> float:
         left = context.time_remaining()
         return time.monotonic() + (self._max_deadline_s if left is None else min(left, self._max_deadline_s))
+
+    def _time_limit(self, context: Context) -> float | None:
+        left = context.time_remaining()
+        return self._max_deadline_s if left is None or left > self._max_deadline_s else None
 
     async def _write(self, context: Context, event: Event) -> None:
         try:

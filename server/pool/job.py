@@ -18,6 +18,8 @@ class Job(ABC):
     request: service_pb.ExplainRequest
     # On time.monotonic's clock.
     deadline: float
+    # Seconds, where the server's own limit on a request's time sets the deadline; None: the caller does.
+    time_limit: float | None = None
     submitted_at: float = field(default_factory=time.monotonic)
 
     @property
@@ -77,6 +79,7 @@ class ExplainJob(Job):
             partial_estimates=self.partial_estimates,
             estimate_interval=self.estimate_interval,
             preview=self.preview,
+            time_limit=self.time_limit,
         )
 
     def take(self, said: frames_pb2.JobEvent, queue_time_s: float) -> None:

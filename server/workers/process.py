@@ -192,7 +192,9 @@ class Worker:
         expected = self._accounts.admit(plan)
         learn = partial(self._accounts.learn, plan, expected)
         channel = JobChannel(run, self._pipe.send, self._forget, learn)
-        job = _kind_of_job(plan)(Assignment(run, plan, self._identity, channel, received))
+        explaining_s = partial(self._accounts.explaining_s, plan, expected)
+        assignment = Assignment(run, plan, self._identity, channel, received, explaining_s)
+        job = _kind_of_job(plan)(assignment)
         if self._done_planning(run.job_id, job):
             try:
                 job.start(self._engine)

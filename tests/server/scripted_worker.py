@@ -111,6 +111,8 @@ class Scripted:
         header.warnings.add(code="CANCELLATIONS", message=str(self.cancellations))
         header.warnings.add(code="PID", message=str(os.getpid()))
         header.warnings.add(code="SECONDS_LEFT", message=str(order.seconds_left))
+        if order.HasField("time_limit"):
+            header.warnings.add(code="TIME_LIMIT", message=str(order.time_limit))
         header.warnings.add(code="ESTIMATE_INTERVAL", message=str(order.estimate_interval))
         header.warnings.add(code="THREADS", message=str(self.start.threads))
         return header

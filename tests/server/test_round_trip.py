@@ -73,9 +73,18 @@ async def test_deadline_and_interval_reach_the_worker(front: Front) -> None:
     assert float(noted(header, "ESTIMATE_INTERVAL")) == 0.25
 
 
-async def test_missing_deadline_is_the_servers(front: Front) -> None:
-    answer = await front.explanations.Explain(ask())
+@pytest.mark.parametrize("timeout", [None, 3600])
+async def test_a_deadline_that_is_missing_or_too_late_is_the_servers(
+    front: Front, timeout: float | None
+) -> None:
+    answer = await front.explanations.Explain(ask(), timeout=timeout)
     assert 500 < float(noted(answer.header, "SECONDS_LEFT")) <= 600
+    assert float(noted(answer.header, "TIME_LIMIT")) == 600
+
+
+async def test_a_callers_own_deadline_is_not_the_servers(front: Front) -> None:
+    answer = await front.explanations.Explain(ask(), timeout=20)
+    assert "TIME_LIMIT" not in {warning.code for warning in answer.header.warnings}
 
 
 async def test_models(front: Front) -> None:

@@ -315,7 +315,7 @@ def test_a_cut_round_counts_the_points_that_are_there() -> None:
         assert abs(after.convergence_delta[0]) <= after.error_bound[0]
         assert after.score_errors is not None
         assert (np.abs(after.scores[0] - exact) <= after.score_errors[0]).all()
-    assert np.abs(after.scores[0] - exact).sum() < 0.2 * np.abs(before.scores[0] - exact).sum()
+    assert np.abs(after.scores[0] - exact).sum() < 0.5 * np.abs(before.scores[0] - exact).sum()
 
 
 def test_a_cut_without_a_new_point_changes_nothing() -> None:

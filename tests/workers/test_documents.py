@@ -61,11 +61,19 @@ class Front:
         self.events.append(frame.event.event)
         self.at(self, frame.event.event)
 
-    def run(self, plan: Plan, engine: Engine, **order: Any) -> "Front":
+    def run(
+        self,
+        plan: Plan,
+        engine: Engine,
+        *,
+        explaining_s: Callable[[float], float] = lambda _: 0.0,
+        **order: Any,
+    ) -> "Front":
         run = RunJob(job_id=1, **order)
         channel = JobChannel(run, self.send, lambda job_id: None)
         identity = WorkerIdentity("worker-0", "cpu")
-        self.job = DocumentJob(Assignment(run, plan, identity, channel, time.monotonic()))
+        assignment = Assignment(run, plan, identity, channel, time.monotonic(), explaining_s)
+        self.job = DocumentJob(assignment)
         self.job.start(engine)
         assert self._ended.wait(120), "the job did not end"
         return self

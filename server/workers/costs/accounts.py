@@ -65,6 +65,17 @@ class Accounts:
         refuse_costly(known, self._judged(plan, known), self._limits.get(plan.model.name, 0))
         return known
 
+    def explaining_s(self, plan: Plan, known: Forecast, forward_s: float) -> float:
+        """Seconds that the points of a plan are expected to take if they are alone.
+
+        Before the engine's first batch at least these, by what a token takes to go forward.
+        """
+        spec = plan.paths[0].spec
+        correction = self._learnt.correction(spec.workload, known.kind, known.tolerance)
+        cost = known.expected_points(correction.ratio, self._engine.budgets.of(plan.model))
+        seconds = self._engine.speed(spec).seconds(cost.batches, cost.token_passes)
+        return forward_s * cost.token_passes if seconds is None else seconds
+
     def learn(self, plan: Plan, known: Forecast, summary: pb.Summary) -> None:
         """Take in what a request took, unless its deadline cut it."""
         took = summary.cost.points + summary.cost.reused_points

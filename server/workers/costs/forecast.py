@@ -71,8 +71,11 @@ class Forecast:
 
     def expected(self, ratio: float, token_budget: int) -> PathCost:
         """What it costs where paths take `ratio` times the documented points."""
-        costs = (each.expected(ratio, token_budget) for each in self.integrals)
-        return sum(costs, start=_in_batches(self.forward, token_budget))
+        return self.expected_points(ratio, token_budget) + _in_batches(self.forward, token_budget)
+
+    def expected_points(self, ratio: float, token_budget: int) -> PathCost:
+        """The same without what is run without gradients."""
+        return sum((each.expected(ratio, token_budget) for each in self.integrals), start=PathCost())
 
     def at_most(self, token_budget: int) -> PathCost:
         """What it costs if no path reaches its tolerance."""

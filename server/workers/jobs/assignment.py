@@ -1,7 +1,7 @@
 """A request that a worker has taken on, and how the work on it ends well."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ligserve.internal.v1.frames_pb2 import RunJob
@@ -12,6 +12,7 @@ from ligserve.server.workers.explainers.plans.plan import DocumentPlan
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.jobs.job_channel import JobChannel
 from ligserve.server.workers.jobs.summary import summary_of
+from ligserve.server.workers.jobs.time_limits import cut_by_server
 from ligserve.v1 import explanation_service_pb2 as pb
 
 
@@ -25,6 +26,7 @@ class Assignment:
         worker: who computes.
         channel: the way to the front.
         received: time.monotonic() when the order arrived; the deadline counts from there.
+        explaining_s: the seconds that the points are expected to take, from what a token takes to go forward.
     """
 
     run: RunJob
@@ -32,6 +34,7 @@ class Assignment:
     worker: WorkerIdentity
     channel: JobChannel
     received: float
+    explaining_s: Callable[[float], float] = lambda _: 0.0
 
     @property
     def deadline(self) -> float | None:
@@ -51,5 +54,6 @@ class Assignment:
         """Tell what was reached for the targets and what it cost, and end."""
         seconds = time.monotonic() - self.received
         summary = summary_of(self.plan, explained, targets, costs, self.worker, seconds)
+        summary.warnings.extend(cut_by_server(self.run, targets))
         self.channel.tell_all(closing(summary))
         self.channel.end()

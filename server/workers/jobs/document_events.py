@@ -1,6 +1,6 @@
 """Events of a document that come before its scores."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ligserve.server import large_messages
 from ligserve.server.workers.explainers import Plan
@@ -10,8 +10,10 @@ from ligserve.server.workers.jobs.assignment import Assignment
 from ligserve.v1 import explanation_service_pb2 as pb
 
 
-def opening(assignment: Assignment, outcome: Outcome) -> Iterator[pb.StreamExplainResponse]:
-    """The header, and more of it until all windows and targets are told."""
+def opening(
+    assignment: Assignment, outcome: Outcome, warnings: Iterable[pb.Warning] = ()
+) -> Iterator[pb.StreamExplainResponse]:
+    """The header, with these warnings beside the plan's, and more of it until all is told."""
     plan, document = assignment.plan, assignment.document
     header = pb.Header(
         request_id=assignment.run.request_id,
@@ -19,7 +21,7 @@ def opening(assignment: Assignment, outcome: Outcome) -> Iterator[pb.StreamExpla
         revision=plan.model.revision,
         convention=plan.convention,
         targets=[each.target for each in outcome.explained],
-        warnings=plan.warnings,
+        warnings=[*plan.warnings, *warnings],
         window_count=len(plan.paths),
         windowed_segment=document.segment,
     )

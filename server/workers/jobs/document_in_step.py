@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from ligserve.server.errors import DeadlineExceededError
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import PathPlan
@@ -12,6 +11,7 @@ from ligserve.server.workers.jobs.assignment import Assignment
 from ligserve.server.workers.jobs.document_windows import MOST_TOLD_TARGETS
 from ligserve.server.workers.jobs.part import Part
 from ligserve.server.workers.jobs.summary import stop_reasons, target_summaries
+from ligserve.server.workers.jobs.time_limits import too_late
 from ligserve.server.workers.quadrature import LockStep, NodeValue
 from ligserve.v1 import explanation_service_pb2 as pb
 
@@ -105,8 +105,7 @@ class WindowsInStep:
     def _finish(self) -> None:
         estimate = self._whole.estimate()
         if estimate is None:
-            message = "the deadline came before the windows of the text were explained"
-            self.failed(DeadlineExceededError(message, reason="DEADLINE"))
+            self.failed(too_late(self._assignment.run, "before the windows of the text were explained"))
             return
         last = self._parts[-1]
         reached = list(target_summaries(estimate, last.targets, stop_reasons(last.path)))

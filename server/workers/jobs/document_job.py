@@ -1,5 +1,6 @@
 """A long text in a worker: one forward pass over all its windows, then one window after the other."""
 
+import time
 from collections.abc import Iterator
 
 from ligserve.server.workers.engine.engine import Engine
@@ -10,6 +11,7 @@ from ligserve.server.workers.jobs.assignment import Assignment
 from ligserve.server.workers.jobs.document_in_step import WindowsInStep
 from ligserve.server.workers.jobs.document_windows import DocumentWindows
 from ligserve.server.workers.jobs.survey import Survey
+from ligserve.server.workers.jobs.time_limits import Countdown, too_late, too_little_time
 from ligserve.v1 import explanation_service_pb2 as pb
 
 
@@ -37,13 +39,16 @@ class DocumentJob:
         """What comes before the first gradient; between two steps others have their turn."""
         try:
             survey = Survey(self._paths, self._document.ends_of)
+            countdown = Countdown(self._assignment.deadline)
             for _ in survey.steps(engine.budgets):
                 self._tell_progress(survey)
                 yield
                 if not self._channel.open:
                     return
+                if countdown.up:
+                    raise too_late(self._assignment.run, _predicted(survey, len(self._paths)))
             outcome = self._document.outcome(survey.logits())
-            for event in document_events.opening(self._assignment, outcome):
+            for event in document_events.opening(self._assignment, outcome, self._warnings(survey)):
                 self._channel.tell(event)
                 yield
             self._windows = self._windows_of(outcome, survey.cost)
@@ -56,7 +61,20 @@ class DocumentJob:
             return WindowsInStep(self._assignment, outcome, survey_cost)
         return DocumentWindows(self._assignment, outcome, survey_cost)
 
+    def _warnings(self, survey: Survey) -> Iterator[pb.Warning]:
+        """Of the time that is left for the windows."""
+        assignment = self._assignment
+        if assignment.deadline is None:
+            return iter(())
+        expected_s = assignment.explaining_s(survey.seconds / survey.cost.tokens)
+        left_s = assignment.deadline - time.monotonic()
+        return too_little_time(assignment.run, len(self._paths), expected_s, left_s)
+
     def _tell_progress(self, survey: Survey) -> None:
         self._channel.tell_progress(
             lambda: pb.Progress(windows=len(self._paths), windows_predicted=survey.predicted)
         )
+
+
+def _predicted(survey: Survey, windows: int) -> str:
+    return f"when {survey.predicted} of the text's {windows} windows were predicted, and none was explained"

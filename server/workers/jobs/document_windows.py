@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ligserve.server.errors import DeadlineExceededError
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import PathPlan
@@ -15,6 +14,7 @@ from ligserve.server.workers.jobs.assignment import Assignment
 from ligserve.server.workers.jobs.document_totals import DocumentTotals
 from ligserve.server.workers.jobs.job_channel import EstimatePace
 from ligserve.server.workers.jobs.part import Part
+from ligserve.server.workers.jobs.time_limits import too_late
 from ligserve.server.workers.quadrature import NodeValue, whole_estimate
 from ligserve.v1 import explanation_service_pb2 as pb
 
@@ -144,8 +144,7 @@ class DocumentWindows:
     def _finish(self) -> None:
         complete = self._totals.windows_done == len(self._plan.paths)
         if not complete and not self._totals.any_explained:
-            message = "the deadline came before a window of the text was explained"
-            self.failed(DeadlineExceededError(message, reason="DEADLINE"))
+            self.failed(too_late(self._assignment.run, "before a window of the text was explained"))
             return
         targets = list(self._totals.summaries(complete=complete))
         self._assignment.finish(self._outcome.explained, targets, [self._survey_cost, self._past])

@@ -1,5 +1,6 @@
 """Forward passes over the windows of a document, and over the ends of their paths, before any gradient."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 from torch import Tensor
@@ -27,6 +28,7 @@ class Survey:
 
     Attributes:
         cost: what it has cost so far.
+        seconds: what that has taken.
         predicted: number of windows whose logits are known.
     """
 
@@ -38,6 +40,7 @@ class Survey:
         self._paths = paths
         self._ends_of = ends_of
         self.cost = PathCost()
+        self.seconds = 0.0
         self.predicted = 0
         # In float32, the model's own arithmetic; of a head that judges each token, of the tokens that count.
         self._inputs: list[Tensor] = []
@@ -95,7 +98,10 @@ class Survey:
         self.cost.rows += len(specs)
         self.cost.tokens += sum(spec.tokens for spec in specs)
         self.cost.batches += 1
-        return in_halves(specs, run)
+        started = time.monotonic()
+        logits = in_halves(specs, run)
+        self.seconds += time.monotonic() - started
+        return logits
 
 
 def _kept(path: PathPlan, logits: Tensor) -> Tensor:

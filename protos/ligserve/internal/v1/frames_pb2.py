@@ -28,7 +28,7 @@ from ligserve.v1 import explanation_service_pb2 as ligserve_dot_v1_dot_explanati
 from ligserve.v1 import model_service_pb2 as ligserve_dot_v1_dot_model__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ligserve/internal/v1/frames.proto\x12\x14ligserve.internal.v1\x1a\x19google/protobuf/any.proto\x1a\x1dligserve/v1/explanation.proto\x1a%ligserve/v1/explanation_service.proto\x1a\x1fligserve/v1/model_service.proto\"\xa9\x01\n\nFrontFrame\x12\x32\n\x05start\x18\x01 \x01(\x0b\x32!.ligserve.internal.v1.StartWorkerH\x00\x12+\n\x03run\x18\x02 \x01(\x0b\x32\x1c.ligserve.internal.v1.RunJobH\x00\x12\x31\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32\x1f.ligserve.internal.v1.CancelJobH\x00\x42\x07\n\x05\x66rame\"\xc4\x01\n\x0bStartWorker\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x0f\n\x07threads\x18\x03 \x01(\r\x12\x31\n\x06models\x18\x04 \x03(\x0b\x32!.ligserve.internal.v1.ModelSource\x12\x14\n\x0ctoken_budget\x18\x05 \x01(\r\x12\x11\n\tjson_logs\x18\x06 \x01(\x08\x12\x11\n\tlog_level\x18\x07 \x01(\t\x12\x12\n\nkept_bytes\x18\x08 \x01(\x04\"\xc8\x01\n\x0bModelSource\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12\x14\n\x0c\x61llow_pickle\x18\x04 \x01(\x08\x12\x19\n\x11trust_remote_code\x18\x05 \x01(\x08\x12\x12\n\nnum_labels\x18\x06 \x01(\r\x12\x18\n\x10max_token_passes\x18\x07 \x01(\x04\x12*\n\nprecisions\x18\x08 \x03(\x0e\x32\x16.ligserve.v1.Precision\"\xe4\x01\n\x06RunJob\x12\x0e\n\x06job_id\x18\x01 \x01(\x04\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12,\n\x07request\x18\x03 \x01(\x0b\x32\x1b.ligserve.v1.ExplainRequest\x12\x19\n\x0cseconds_left\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x11partial_estimates\x18\x05 \x01(\x08\x12\x19\n\x11\x65stimate_interval\x18\x06 \x01(\x01\x12\x0f\n\x07preview\x18\x07 \x01(\x08\x12\x15\n\ronly_forecast\x18\x08 \x01(\x08\x42\x0f\n\r_seconds_left\"\x1b\n\tCancelJob\x12\x0e\n\x06job_id\x18\x01 \x01(\x04\"\xdd\x01\n\x0bWorkerFrame\x12\x32\n\x05ready\x18\x01 \x01(\x0b\x32!.ligserve.internal.v1.WorkerReadyH\x00\x12/\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x1e.ligserve.internal.v1.JobEventH\x00\x12/\n\x05\x65nded\x18\x03 \x01(\x0b\x32\x1e.ligserve.internal.v1.JobEndedH\x00\x12/\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\x1d.ligserve.internal.v1.FailureH\x00\x42\x07\n\x05\x66rame\"A\n\x0bWorkerReady\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12\"\n\x06models\x18\x02 \x03(\x0b\x32\x12.ligserve.v1.Model\"\x8e\x01\n\x08JobEvent\x12\x0e\n\x06job_id\x18\x01 \x01(\x04\x12\x33\n\x05\x65vent\x18\x02 \x01(\x0b\x32\".ligserve.v1.StreamExplainResponseH\x00\x12\x35\n\x08\x66orecast\x18\x03 \x01(\x0b\x32!.ligserve.v1.EstimateCostResponseH\x00\x42\x06\n\x04said\"J\n\x08JobEnded\x12\x0e\n\x06job_id\x18\x01 \x01(\x04\x12.\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x1d.ligserve.internal.v1.Failure\"O\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Anyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ligserve/internal/v1/frames.proto\x12\x14ligserve.internal.v1\x1a\x19google/protobuf/any.proto\x1a\x1dligserve/v1/explanation.proto\x1a%ligserve/v1/explanation_service.proto\x1a\x1fligserve/v1/model_service.proto\"\xa9\x01\n\nFrontFrame\x12\x32\n\x05start\x18\x01 \x01(\x0b\x32!.ligserve.internal.v1.StartWorkerH\x00\x12+\n\x03run\x18\x02 \x01(\x0b\x32\x1c.ligserve.internal.v1.RunJobH\x00\x12\x31\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32\x1f.ligserve.internal.v1.CancelJobH\x00\x42\x07\n\x05\x66rame\"\xc4\x01\n\x0bStartWorker\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x0f\n\x07threads\x18\x03 \x01(\r\x12\x31\n\x06models\x18\x04 \x03(\x0b\x32!.ligserve.internal.v1.ModelSource\x12\x14\n\x0ctoken_budget\x18\x05 \x01(\r\x12\x11\n\tjson_logs\x18\x06 \x01(\x08\x12\x11\n\tlog_level\x18\x07 \x01(\t\x12\x12\n\nkept_bytes\x18\x08 \x01(\x04\"\xc8\x01\n\x0bModelSource\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12\x14\n\x0c\x61llow_pickle\x18\x04 \x01(\x08\x12\x19\n\x11trust_remote_code\x18\x05 \x01(\x08\x12\x12\n\nnum_labels\x18\x06 \x01(\r\x12\x18\n\x10max_token_passes\x18\x07 \x01(\x04\x12*\n\nprecisions\x18\x08 \x03(\x0e\x32\x16.ligserve.v1.Precision\"\x8c\x02\n\x06RunJob\x12\x0e\n\x06job_id\x18\x01 \x01(\x04\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12,\n\x07request\x18\x03 \x01(\x0b\x32\x1b.ligserve.v1.ExplainRequest\x12\x19\n\x0cseconds_left\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x11partial_estimates\x18\x05 \x01(\x08\x12\x19\n\x11\x65stimate_interval\x18\x06 \x01(\x01\x12\x0f\n\x07preview\x18\x07 \x01(\x08\x12\x15\n\ronly_forecast\x18\x08 \x01(\x08\x12\x17\n\ntime_limit\x18\t \x01(\x01H\x01\x88\x01\x01\x42\x0f\n\r_seconds_leftB\r\n\x0b_time_limit\"\x1b\n\tCancelJob\x12\x0e\n\x06job_id\x18\x01 \x01(\x04\"\xdd\x01\n\x0bWorkerFrame\x12\x32\n\x05ready\x18\x01 \x01(\x0b\x32!.ligserve.internal.v1.WorkerReadyH\x00\x12/\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x1e.ligserve.internal.v1.JobEventH\x00\x12/\n\x05\x65nded\x18\x03 \x01(\x0b\x32\x1e.ligserve.internal.v1.JobEndedH\x00\x12/\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\x1d.ligserve.internal.v1.FailureH\x00\x42\x07\n\x05\x66rame\"A\n\x0bWorkerReady\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12\"\n\x06models\x18\x02 \x03(\x0b\x32\x12.ligserve.v1.Model\"\x8e\x01\n\x08JobEvent\x12\x0e\n\x06job_id\x18\x01 \x01(\x04\x12\x33\n\x05\x65vent\x18\x02 \x01(\x0b\x32\".ligserve.v1.StreamExplainResponseH\x00\x12\x35\n\x08\x66orecast\x18\x03 \x01(\x0b\x32!.ligserve.v1.EstimateCostResponseH\x00\x42\x06\n\x04said\"J\n\x08JobEnded\x12\x0e\n\x06job_id\x18\x01 \x01(\x04\x12.\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x1d.ligserve.internal.v1.Failure\"O\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Anyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,17 +42,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELSOURCE']._serialized_start=561
   _globals['_MODELSOURCE']._serialized_end=761
   _globals['_RUNJOB']._serialized_start=764
-  _globals['_RUNJOB']._serialized_end=992
-  _globals['_CANCELJOB']._serialized_start=994
-  _globals['_CANCELJOB']._serialized_end=1021
-  _globals['_WORKERFRAME']._serialized_start=1024
-  _globals['_WORKERFRAME']._serialized_end=1245
-  _globals['_WORKERREADY']._serialized_start=1247
-  _globals['_WORKERREADY']._serialized_end=1312
-  _globals['_JOBEVENT']._serialized_start=1315
-  _globals['_JOBEVENT']._serialized_end=1457
-  _globals['_JOBENDED']._serialized_start=1459
-  _globals['_JOBENDED']._serialized_end=1533
-  _globals['_FAILURE']._serialized_start=1535
-  _globals['_FAILURE']._serialized_end=1614
+  _globals['_RUNJOB']._serialized_end=1032
+  _globals['_CANCELJOB']._serialized_start=1034
+  _globals['_CANCELJOB']._serialized_end=1061
+  _globals['_WORKERFRAME']._serialized_start=1064
+  _globals['_WORKERFRAME']._serialized_end=1285
+  _globals['_WORKERREADY']._serialized_start=1287
+  _globals['_WORKERREADY']._serialized_end=1352
+  _globals['_JOBEVENT']._serialized_start=1355
+  _globals['_JOBEVENT']._serialized_end=1497
+  _globals['_JOBENDED']._serialized_start=1499
+  _globals['_JOBENDED']._serialized_end=1573
+  _globals['_FAILURE']._serialized_start=1575
+  _globals['_FAILURE']._serialized_end=1654
 # @@protoc_insertion_point(module_scope)

@@ -180,6 +180,7 @@ class RunJob(_message.Message):
     ESTIMATE_INTERVAL_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
     ONLY_FORECAST_FIELD_NUMBER: _builtins.int
+    TIME_LIMIT_FIELD_NUMBER: _builtins.int
     job_id: _builtins.int
     """Number that the front gave to the job."""
     request_id: _builtins.str
@@ -194,6 +195,10 @@ class RunJob(_message.Message):
     """Whether a preview is wanted."""
     only_forecast: _builtins.bool
     """Whether nothing is asked but what the job would cost; the worker answers with JobEvent.forecast alone."""
+    time_limit: _builtins.float
+    """The server's own limit on the time of a request, in seconds, where it ends the job before the caller would.
+    Unset: it does not.
+    """
     @_builtins.property
     def request(self) -> _explanation_service_pb2.ExplainRequest:
         """The question."""
@@ -209,14 +214,20 @@ class RunJob(_message.Message):
         estimate_interval: _builtins.float = ...,
         preview: _builtins.bool = ...,
         only_forecast: _builtins.bool = ...,
+        time_limit: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "request", b"request", "seconds_left", b"seconds_left"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "_time_limit", b"_time_limit", "request", b"request", "seconds_left", b"seconds_left", "time_limit", b"time_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "estimate_interval", b"estimate_interval", "job_id", b"job_id", "only_forecast", b"only_forecast", "partial_estimates", b"partial_estimates", "preview", b"preview", "request", b"request", "request_id", b"request_id", "seconds_left", b"seconds_left"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left", "_time_limit", b"_time_limit", "estimate_interval", b"estimate_interval", "job_id", b"job_id", "only_forecast", b"only_forecast", "partial_estimates", b"partial_estimates", "preview", b"preview", "request", b"request", "request_id", b"request_id", "seconds_left", b"seconds_left", "time_limit", b"time_limit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__seconds_left: _TypeAlias = _typing.Literal["seconds_left"]  # noqa: Y015
     _WhichOneofArgType__seconds_left: _TypeAlias = _typing.Literal["_seconds_left", b"_seconds_left"]  # noqa: Y015
+    _WhichOneofReturnType__time_limit: _TypeAlias = _typing.Literal["time_limit"]  # noqa: Y015
+    _WhichOneofArgType__time_limit: _TypeAlias = _typing.Literal["_time_limit", b"_time_limit"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seconds_left) -> _WhichOneofReturnType__seconds_left | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__time_limit) -> _WhichOneofReturnType__time_limit | None: ...
 
 Global___RunJob: _TypeAlias = RunJob  # noqa: Y015
 
