@@ -92,7 +92,9 @@ class AsyncExplanationStream:
             message = await self._call.read()
         if message is grpc.aio.EOF:
             return None
-        return cast(service_pb.StreamExplainResponse, message)
+        event = cast(service_pb.StreamExplainResponse, message)
+        self._asked = self._asked.after(event)
+        return event
 
     def _feed(self, message: service_pb.StreamExplainResponse) -> Event | None:
         try:

@@ -7,6 +7,7 @@ from typing import Final
 import grpc
 
 from ligserve.client.failures import Failure, FieldViolation
+from ligserve.v1 import explanation_service_pb2 as service_pb
 
 # "CLIENT: Sent message larger than max (2009 vs. 1000)"; older gRPC does not name the side.
 _TOO_LARGE: Final = re.compile(
@@ -17,15 +18,27 @@ _TOO_LARGE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The call that failed, as the caller made it: its identifier, the address, and the seconds it had."""
+    """The call that failed, as the caller made it: its identifier, the address, and the seconds it had.
+
+    Attributes:
+        server_did: what the server did when it was last heard of; empty where it was not.
+    """
 
     request_id: str = ""
     server: str = ""
     timeout: float | None = None
+    server_did: str = ""
+
+    def after(self, message: service_pb.StreamExplainResponse) -> "Asked":
+        """The same call once a message of its stream has come."""
+        if message.HasField("progress"):
+            return replace(self, server_did=_deed(message.progress))
+        return self if self.server_did.startswith(AT_WORK) else replace(self, server_did=AT_WORK)
 
 
 NOT_SAID: Final = Asked()
 TEXT_REMEDY: Final = "shorten the text, or send it in parts"
+AT_WORK: Final = "the server was at work"
 
 
 def reworded(failure: Failure, asked: Asked) -> Failure:
@@ -39,8 +52,23 @@ def reworded(failure: Failure, asked: Asked) -> Failure:
 
 
 def _too_late(asked: Asked) -> str:
-    within = "in time" if asked.timeout is None else f"within {asked.timeout:g} s"
-    return f"no answer from {asked.server} {within}"
+    if asked.timeout is None:
+        return f"no answer from {asked.server} in time"
+    within = f"no answer from {asked.server} within {asked.timeout:g} s"
+    did = f"; {asked.server_did}" if asked.server_did else ""
+    return f"{within}{did}; give it a longer timeout (timeout=, or --timeout) if it is to take longer"
+
+
+def _deed(progress: service_pb.Progress) -> str:
+    if progress.queue_position > 0:
+        return f"the request waited in its queue, at place {progress.queue_position}"
+    if progress.windows_predicted < progress.windows:
+        return f"{AT_WORK}, with {progress.windows_predicted} of {progress.windows} windows predicted"
+    if progress.windows:
+        return f"{AT_WORK}, with {progress.windows_done} of {progress.windows} windows explained"
+    if progress.points_planned:
+        return f"{AT_WORK}, with {progress.points_done} of {progress.points_planned} points done"
+    return AT_WORK
 
 
 def _too_large(found: re.Match[str]) -> str:

@@ -86,7 +86,10 @@ class ExplanationStream:
 
     def _read(self) -> service_pb.StreamExplainResponse | None:
         with translate_rpc_errors(self._asked):
-            return next(self._call, None)
+            message = next(self._call, None)
+        if message is not None:
+            self._asked = self._asked.after(message)
+        return message
 
     def _feed(self, message: service_pb.StreamExplainResponse) -> Event | None:
         try:

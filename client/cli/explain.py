@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ligserve.client.channel import DEFAULT_TIMEOUT_S
 from ligserve.client.cli.answer import Answer
 from ligserve.client.cli.estimate import tell_cost
-from ligserve.client.cli.options import DEFAULT_SERVER, AsJson, Server, Timeout
+from ligserve.client.cli.options import DEFAULT_SERVER, PATIENCE_S, AsJson, Server, Timeout
 from ligserve.client.cli.tasks import Asked
 from ligserve.client.errors import InvalidRequestError
 from ligserve.client.options import ExplainKeywords, Window
@@ -123,7 +122,7 @@ def explain(
     stride: Stride = None,
     aggregate: Aggregated = None,
     retargetable: Retargetable = False,
-    timeout: Timeout = DEFAULT_TIMEOUT_S,
+    timeout: Timeout = PATIENCE_S,
     as_json: AsJson = False,
     html: HtmlFile = None,
     progress: Progress = None,
@@ -137,7 +136,7 @@ def explain(
 
     `ligserve explain --file review.txt -m sentiment --class POSITIVE --class NEGATIVE --html review.html`
 
-    `ligserve explain --file report.txt -m sentiment --stride 256 --accuracy fast --timeout 600`
+    `ligserve explain --file report.txt -m sentiment --stride 256 --accuracy fast`
 
     `ligserve explain --file report.txt -m sentiment --stride 256 --estimate`
 

@@ -38,7 +38,15 @@ Server = Annotated[
     ),
 ]
 Timeout = Annotated[
-    float, typer.Option("--timeout", callback=_seconds, help="Seconds to wait for the answer.")
+    float,
+    typer.Option(
+        "--timeout",
+        callback=_seconds,
+        show_default=True,
+        help="Seconds to wait for the answer; Ctrl-C ends it.",
+    ),
 ]
+# A report of 50 pages takes minutes on a CPU, and by default no server gives more.
+PATIENCE_S = 600.0
 
-__all__ = ["DEFAULT_SERVER", "AsJson", "Server", "Timeout"]
+__all__ = ["DEFAULT_SERVER", "PATIENCE_S", "AsJson", "Server", "Timeout"]

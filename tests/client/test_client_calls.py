@@ -28,6 +28,7 @@ from ligserve.client import (
 from ligserve.client.channel import DEFAULT_TIMEOUT_S
 from ligserve.client.options import ExplainKeywords
 from ligserve.v1 import explanation_pb2 as pb
+from ligserve.v1 import explanation_service_pb2 as service_pb
 from tests.client.scripted_server import Refusal, Script, running
 
 TEXT = "I  love you,\nso much 🙂"
@@ -149,12 +150,13 @@ async def test_calls_have_a_deadline_unless_none_is_wanted(script: Script, clien
 
 async def test_a_timeout_raises(script: Script, client: AsyncClient) -> None:
     script.hang = True
-    sentence = f"^no answer from {script.address} within 0.2 s$"
+    sentence = f"^no answer from {script.address} within 0.2 s; give it a longer timeout "
     with pytest.raises(DeadlineExceededError, match=sentence) as caught:
         await client.explain("m", TASK, timeout=0.2, request_id="late")
     assert caught.value.request_id == "late"
     assert isinstance(caught.value.__cause__, grpc.RpcError)
     await asyncio.wait_for(script.cancelled.wait(), 10)
+    script.messages = []
     with pytest.raises(DeadlineExceededError, match=sentence):
         await client.stream("m", TASK, timeout=0.2).result()
 
@@ -168,11 +170,47 @@ async def test_a_timeout_raises(script: Script, client: AsyncClient) -> None:
     await asyncio.to_thread(blocking_calls)
 
 
+PREDICTING = service_pb.Progress(windows=50, windows_predicted=12)
+HEARD = {
+    "the request waited in its queue, at place 3": [service_pb.Progress(queue_position=3)],
+    "the server was at work, with 12 of 50 windows predicted": [PREDICTING],
+    "the server was at work, with 9 of 50 windows explained": [
+        PREDICTING,
+        service_pb.Progress(windows=50, windows_predicted=50, windows_done=9, points_planned=300),
+    ],
+    "the server was at work, with 15 of 40 points done": [
+        service_pb.Progress(points_done=15, points_planned=40)
+    ],
+}
+
+
+@pytest.mark.parametrize(("did", "progress"), HEARD.items())
+async def test_a_timeout_says_what_the_server_did(
+    script: Script, client: AsyncClient, did: str, progress: list[service_pb.Progress]
+) -> None:
+    script.hang = True
+    script.messages = [service_pb.StreamExplainResponse(progress=each) for each in progress]
+    sentence = f"^no answer from {script.address} within 0.5 s; {did}; give it a longer timeout"
+    with pytest.raises(DeadlineExceededError, match=sentence):
+        await client.stream("m", TASK, timeout=0.5).result()
+
+    def blocking_call() -> None:
+        with (
+            Client(script.address, timeout=0.5) as blocking_client,
+            pytest.raises(DeadlineExceededError, match=sentence),
+        ):
+            blocking_client.stream("m", TASK).result()
+
+    await asyncio.to_thread(blocking_call)
+
+
 async def test_a_server_that_never_speaks_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         address = f"127.0.0.1:{mute.getsockname()[1]}"
         async with AsyncClient(address) as client:
-            with pytest.raises(DeadlineExceededError, match=f"^no answer from {address} within 0.2 s$"):
+            with pytest.raises(
+                DeadlineExceededError, match=f"^no answer from {address} within 0.2 s; give it"
+            ):
                 await client.models(timeout=0.2)
 
 

@@ -108,11 +108,21 @@ async def test_misuse_exits_with_2(arguments: tuple[str, ...]) -> None:
     assert "Traceback" not in done.err
 
 
+async def test_explain_waits_as_long_as_a_server_does_by_default(script: Script) -> None:
+    await run("explain", TEXT, "-m", "m", script=script)
+    await run("explain", TEXT, "-m", "m", "--timeout", "30", script=script)
+    default, own = script.time_left
+    assert default is not None
+    assert own is not None
+    assert own <= 31 < 500 < default <= 601
+
+
 async def test_help_and_version() -> None:
     top, explain, version = await asyncio.gather(run("--help"), run("explain", "--help"), run("--version"))
     assert all(command in top.out for command in ("explain", "models", "serve"))
     assert "ligserve explain --file review.txt" in explain.out
     assert "LIGSERVE_SERVER" in explain.out
+    assert "[default: 600.0]" in explain.out
     assert version.out.startswith("ligserve ")
 
 
