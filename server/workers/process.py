@@ -38,6 +38,9 @@ from ligserve.v1.explanation_service_pb2 import EstimateCostResponse, ExplainReq
 
 _log = logger("ligserve.worker")
 
+# Exit code of a worker whose engine has ended by an error.
+ENGINE_BROKEN = 3
+
 AnyJob = Job | DocumentJob | NoisyJob
 
 
@@ -123,6 +126,17 @@ def _step(planning: Planning) -> Plan | None:
     return None
 
 
+def _end_broken(error: Exception) -> None:
+    """End the process: the engine's state is no longer to be relied on. The front puts another in its place.
+
+    Those who wait hear of it at once, where they would else wait for a thread that is no more.
+    """
+    try:
+        _log.error("engine_broken", exc_info=error)
+    finally:
+        os._exit(ENGINE_BROKEN)
+
+
 class Worker:
     """The jobs of one process: starts them, finds them again to cancel them.
 
@@ -135,7 +149,7 @@ class Worker:
         self._identity = WorkerIdentity(start.worker_id, start.device)
         self._models = models
         self._pipe = pipe
-        self._engine = Engine(start.token_budget, start.kept_bytes)
+        self._engine = Engine(start.token_budget, start.kept_bytes, _end_broken)
         limits = {source.name: source.max_token_passes for source in start.models}
         self._accounts = Accounts(limits, self._engine)
         self._planner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="planner")

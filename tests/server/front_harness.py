@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,12 +97,12 @@ async def next_header(stream: Any) -> pb.Header:
 
 @contextlib.asynccontextmanager
 async def running_front(
-    source: str = "scripted", *, loaded: bool = True, **settings: Any
+    source: str = "scripted", *, loaded: bool = True, command: Sequence[str] = SCRIPTED, **settings: Any
 ) -> AsyncIterator[Front]:
     models = (ModelSpec(name="m", source=source),)
     defaults: dict[str, Any] = {"models": models, "listen": "127.0.0.1:0", "devices": ("cpu",)}
     config = ServerConfig(**{**defaults, **settings})
-    backend = LocalBackend(config, command=SCRIPTED)
+    backend = LocalBackend(config, command=command)
     pool = WorkerPool(backend, config.device_of_each_worker, backoff=QUICK)
     async with pool, grpc_front(config, pool) as front:
         if loaded:

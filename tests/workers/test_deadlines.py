@@ -1,6 +1,7 @@
-"""Deadlines, on a clock that only the models' passes move."""
+"""Deadlines, on a clock that only the models' passes move; and what goes wrong beside paths' own work."""
 
 import dataclasses
+import queue
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -11,9 +12,10 @@ from torch import Tensor, nn
 from ligserve.server.workers.engine import engine as engine_module
 from ligserve.server.workers.engine import forward_work, in_flight
 from ligserve.server.workers.engine.engine import Engine
+from ligserve.server.workers.engine.kept_points import KeptPoints
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.models.loaded import TextModel
-from ligserve.server.workers.quadrature import AdaptiveRule, FixedRule, midpoint
+from ligserve.server.workers.quadrature import AdaptiveRule, FixedRule, PathEstimate, midpoint
 from tests.workers.conftest import LoadZoo, Recorder
 from tests.workers.test_engine import PROBABILITY, TEXT, Forgetful, hold_engine, spec_of
 
@@ -102,3 +104,37 @@ def test_an_answer_leaves_in_time_beside_faster_models(
     assert path.cut_by_deadline
     assert path.deadline is not None
     assert path.deadline - 2 * SLOW_S < hurried.finished_at <= path.deadline
+
+
+class Exhausted(AdaptiveRule):
+    """Has no memory for an estimate."""
+
+    def estimate(self) -> PathEstimate | None:
+        raise MemoryError
+
+
+def test_a_path_whose_estimate_fails_near_the_deadline_fails_alone(load_zoo: LoadZoo, engine: Engine) -> None:
+    model = load_zoo("bert")
+    bad, good = Recorder([PROBABILITY]), Recorder([PROBABILITY])
+    paths = [
+        Path(spec_of(model, TEXT), Exhausted(1e-6, 512), bad, 0.0),
+        Path(spec_of(model, TEXT), FixedRule(*midpoint(20)), good, None),
+    ]
+    hold_engine(engine, model, paths)
+    assert isinstance(bad.wait().error, MemoryError)
+    assert good.wait().error is None
+
+
+def test_an_engine_that_breaks_tells_so(load_zoo: LoadZoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what no path is to blame for."""
+    broken: queue.SimpleQueue[Exception] = queue.SimpleQueue()
+
+    def trim(_: KeptPoints) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(KeptPoints, "trim", trim)
+    engine = Engine(broken=broken.put)
+    path = Path(spec_of(load_zoo("bert"), TEXT), AdaptiveRule(1e-6, 512), Recorder([PROBABILITY]), None)
+    engine.submit(path)
+    assert isinstance(broken.get(timeout=60), MemoryError)
+    engine.close()

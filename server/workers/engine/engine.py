@@ -28,18 +28,28 @@ MAX_UNDER_WAY = 2
 MAX_IN_FLIGHT = 1
 
 
+def _reraise(error: Exception) -> None:
+    raise error
+
+
 class Engine:
     """Runs the points of all paths that are submitted, until it is closed.
 
     Args:
         token_budget: most rows x padded length in a batch; 0 for what each model's probe has found.
         kept_bytes: most memory, for each model, that points take for later questions about the same input.
+        broken: called in the engine's thread, which ends with it, when what is no path's fault goes wrong.
 
     Attributes:
         tally: what it has computed so far.
     """
 
-    def __init__(self, token_budget: int = 0, kept_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        token_budget: int = 0,
+        kept_bytes: int = 0,
+        broken: Callable[[Exception], None] = _reraise,
+    ) -> None:
         self.tally = Tally()
         self._kept = KeptPoints(kept_bytes)
         self.budgets = Budgets(token_budget)
@@ -49,6 +59,7 @@ class Engine:
         self._under_way: deque[Batch] = deque()
         self._in_flight = InFlight()
         self._closed = False
+        self._broken = broken
         self._turn_times = TurnTimes()
         self._landed_at = 0.0
         self._speeds: dict[Hashable, Speed] = {}
@@ -88,6 +99,12 @@ class Engine:
         self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._loop()
+        except Exception as error:
+            self._broken(error)
+
+    def _loop(self) -> None:
         while True:
             self._admit()
             if self._closed:
@@ -117,21 +134,22 @@ class Engine:
         for path in (yield from predicted(paths, self.budgets)):
             if path.outputs:
                 self._scheduler.add(path)
-                self._tell(path, partial(path.begin, self._kept.of(path.spec)))
+                self._tell(path, partial(self._begin, path))
             else:
                 self._tell(path, path.skip)
+
+    def _begin(self, path: Path) -> None:
+        path.begin(self._kept.of(path.spec))
 
     def _drop_finished(self) -> None:
         active, turns = (path.spec.workload for path in self._scheduler), 1 + bool(self._under_way)
         margin = self._turn_times.margin(active, turns + len(self._in_flight)) + self._forward_work.seconds
         now = time.monotonic()
         for path in self._scheduler:
-            near = path.deadline is not None and now > path.deadline - margin
+            if path.deadline is not None and now > path.deadline - margin and not path.cancelled:
+                self._tell(path, path.stop_early)
             if path.cancelled or path.finished:
                 self._scheduler.remove(path)
-            elif near and (path.dispensable or path.rule.estimate() is not None):
-                self._scheduler.remove(path)
-                self._tell(path, path.stop_early)
         self._under_way = deque(batch for batch in self._under_way if batch.wanted)
 
     def _take_turns(self) -> None:

@@ -3,10 +3,6 @@
 import time
 from collections.abc import Iterator
 
-from ligserve.server.logs import logger
-
-_log = logger("ligserve.engine")
-
 
 class ForwardWork:
     """What waits for steps.
@@ -23,7 +19,7 @@ class ForwardWork:
         return len(self._waiting)
 
     def add(self, steps: Iterator[None]) -> None:
-        """Take in work; its steps must not raise."""
+        """Take in work; what its steps raise breaks the engine."""
         self._waiting.append(steps)
 
     def step(self) -> None:
@@ -38,8 +34,5 @@ def _goes_on(steps: Iterator[None]) -> bool:
     try:
         next(steps)
     except StopIteration:
-        return False
-    except Exception:
-        _log.exception("forward work failed")
         return False
     return True

@@ -239,7 +239,9 @@ class Path:
         self.listener.finished(self)
 
     def stop_early(self) -> None:
-        """The deadline is near: what is known by now is the answer, if anything is."""
+        """The deadline is near: what is known is the answer; else a dispensable path has none."""
+        if self.finished or not (self.dispensable or self.rule.estimate() is not None):
+            return
         self.cut_by_deadline = True
         self.rule.cut()
         self._due, self._missing = [], set()
