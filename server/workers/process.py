@@ -31,6 +31,7 @@ from ligserve.server.workers.models.loading import ModelLoadError, load_model
 from ligserve.server.workers.models.precision import precision_name
 from ligserve.server.workers.pipe import Pipe
 from ligserve.server.workers.probes.budget_probe import learnt_budget
+from ligserve.server.workers.probes.memory_probe import learnt_row_memory
 from ligserve.server.workers.probes.precision_probe import with_precisions
 from ligserve.server.workers.probes.probe import probed
 from ligserve.v1 import explanation_pb2
@@ -87,6 +88,7 @@ def _load_models(start: StartWorker) -> dict[str, LoadedModel]:
     models = {}
     for source in start.models:
         model = with_precisions(probed(load_model(source, start.device)))
+        model = dataclasses.replace(model, row_memory=learnt_row_memory(model))
         if not start.token_budget:
             model = dataclasses.replace(model, token_budget=learnt_budget(model))
         models[source.name] = model
@@ -98,6 +100,7 @@ def _load_models(start: StartWorker) -> dict[str, LoadedModel]:
             pads_safely=model.pads_safely,
             precisions=list(map(precision_name, model.precisions)),
             token_budget=start.token_budget or model.token_budget,
+            row_memory=model.row_memory.told(),
             refusals=_named(model.refusals) or None,
         )
     return models

@@ -2,7 +2,9 @@
 
 import dataclasses
 import resource
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from ligserve.client import (
     SequenceClassification,
     TokenClassification,
 )
+from ligserve.server.workers.engine.budgets import FRESH_S
 from ligserve.server.workers.models.head import TOKEN
 from tests.live_server import LiveServer, live_server
 from tests.zoo import ARCHITECTURES, build_model
@@ -42,7 +45,7 @@ def text(words: int) -> str:
 
 @dataclass(frozen=True)
 class Limited:
-    """A server whose only worker has little address space beyond what it takes when idle."""
+    """A server whose only worker has little memory beyond what it takes when idle."""
 
     server: LiveServer
     client: Client
@@ -63,19 +66,49 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"wide": roomy("wide", WIDE), "tokens": roomy("tokens", narrow, head=TOKEN)}
 
 
-@pytest.fixture
-def limited(models: dict[str, Path], tmp_path: Path) -> Iterator[Limited]:
+@contextmanager
+def limited_server(models: dict[str, Path], log: Path, limit: int, taken: str) -> Iterator[Limited]:
+    """Room beyond what the worker has taken of a limited resource, by its name in psutil."""
     flags = ("--threads", "1", "--token-budget", "8192", "--kept-points-mib", "0")
-    with live_server(models, tmp_path / "server.log", *flags) as server, Client(server.address) as client:
+    with live_server(models, log, *flags) as server, Client(server.address) as client:
         # What a first request sets up stays.
         client.explain("wide", SequenceClassification(text(2)), n_steps=1)
         (worker,) = server.workers()
-        most = worker.memory_info().vms + ROOM
-        worker.rlimit(resource.RLIMIT_AS, (most, most))
+        most = getattr(worker.memory_info(), taken) + ROOM
+        worker.rlimit(limit, (most, most))
+        # So old is what the worker may still go by.
+        time.sleep(2 * FRESH_S)
         yield Limited(server, client, worker)
 
 
-def test_batches_shrink_to_what_fits_and_stay_so(limited: Limited) -> None:
+@pytest.fixture
+def limited(models: dict[str, Path], tmp_path: Path) -> Iterator[Limited]:
+    """With little address space, which the worker knows of."""
+    with limited_server(models, tmp_path / "server.log", resource.RLIMIT_AS, "vms") as server:
+        yield server
+
+
+@pytest.fixture
+def surprised(models: dict[str, Path], tmp_path: Path) -> Iterator[Limited]:
+    """With little memory for data, which the worker does not ask for beforehand."""
+    with limited_server(models, tmp_path / "server.log", resource.RLIMIT_DATA, "data") as server:
+        yield server
+
+
+def test_batches_are_as_large_as_free_memory_holds_from_the_first_on(limited: Limited) -> None:
+    (loaded,) = (each for each in limited.server.lines.events("model_loaded") if each["model"] == "wide")
+    known = loaded["row_memory"]
+    kept = known["row"] + 252 * known["token"] + 252**2 * known["token_pair"]
+    answer = limited.client.explain("wide", SequenceClassification(text(250)), n_steps=STEPS)
+    assert limited.server.lines.events("token_budget_halved") == []
+    # By the token budget alone, all 32 rows are one batch.
+    assert answer.cost.batches >= (STEPS + 2) * kept / ROOM
+    assert answer.cost.batches < STEPS + 2, "more than a row fits"
+    assert limited.server.workers() == [limited.worker], "it is the same process"
+
+
+def test_batches_shrink_to_what_fits_and_stay_so(surprised: Limited) -> None:
+    limited = surprised
     task = SequenceClassification(text(250))
     first = limited.client.explain("wide", task, n_steps=STEPS)
     halvings = limited.server.lines.events("token_budget_halved")

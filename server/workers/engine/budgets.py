@@ -1,13 +1,29 @@
-"""How many tokens a batch of each model may hold."""
+"""How many rows a batch of each model may hold."""
+
+import math
+import time
+
+import torch
 
 from ligserve.server.logs import logger
+from ligserve.server.workers.engine.free_memory import free_memory
 from ligserve.server.workers.models.loaded import LoadedModel
 
 _log = logger("ligserve.engine")
 
+# What rows keep for their backward pass may take this share of the memory that is free. At its peak a batch
+# takes up to twice as much as that, three times with a single layer; with more layers less.
+MEMORY_SHARE = 1 / 3
+# Looking costs a part of a millisecond. What was free so many seconds ago is good enough for a batch that
+# takes less than so much of it.
+FRESH_S = 0.5
+LITTLE = 0.1
+
 
 class Budgets:
-    """Token budgets, and what memory has taught of them. They never grow again.
+    """Token budgets, what memory has taught of them, and the memory that is free.
+
+    What was taught never grows again.
 
     Args:
         asked: most rows x padded length in a batch of any model; 0: what each model's probe has found.
@@ -16,11 +32,19 @@ class Budgets:
     def __init__(self, asked: int = 0) -> None:
         self._asked = asked
         self._fitting: dict[str, int] = {}
+        self._free = 0.0
+        self._seen_at = -math.inf
 
     def of(self, model: LoadedModel) -> int:
         """Most rows x padded length in a batch of a model."""
         found = self._asked or model.token_budget
         return min(found, self._fitting.get(model.name, found))
+
+    def rows(self, model: LoadedModel, tokens: int) -> int:
+        """Most rows of so many tokens in a batch of points, as budget and free memory have it; at least 1."""
+        most, kept = max(1, self.of(model) // tokens), model.row_memory.bytes(tokens)
+        room = MEMORY_SHARE * self._free_for(most * kept, model.device)
+        return most if most * kept <= room else max(1, int(room / kept))
 
     def halve(self, model: LoadedModel, tokens: int) -> None:
         """Learn that a batch of so many did not fit the memory, with nothing else in it."""
@@ -28,3 +52,9 @@ class Budgets:
         if budget < self.of(model):
             self._fitting[model.name] = budget
             _log.warning("token_budget_halved", model=model.name, tokens=tokens, token_budget=budget)
+
+    def _free_for(self, wanted: float, device: torch.device) -> float:
+        now = time.monotonic()
+        if now > self._seen_at + FRESH_S or wanted > LITTLE * self._free:
+            self._free, self._seen_at = free_memory(device), now
+        return self._free

@@ -90,10 +90,10 @@ class Scheduler:
 
     def _fill(self, paths: list[Path]) -> list[Slice]:
         batch: list[Slice] = []
-        rows, longest, budget = 0, paths[0].spec.tokens, self._budgets.of(paths[0].spec.model)
+        rows, longest, model = 0, paths[0].spec.tokens, paths[0].spec.model
         for path in paths:
             longest = max(longest, path.spec.tokens)
-            room = max(budget // longest - rows, 0 if batch else 1)
+            room = self._budgets.rows(model, longest) - rows
             if room <= 0:
                 break
             alphas = path.take(room)

@@ -14,6 +14,7 @@ from ligserve.server.workers.models.head import Head
 from ligserve.server.workers.models.layers import EmbeddingLayer
 from ligserve.server.workers.models.matrices import RoundedMatrices
 from ligserve.server.workers.models.precision import MATRIX_TYPES, Precision, precision_name
+from ligserve.server.workers.models.row_memory import RowMemory
 from ligserve.server.workers.models.transfer import DirectTransfer, Transfer
 from ligserve.v1 import explanation_pb2
 
@@ -41,6 +42,7 @@ class LoadedModel:
         refusals: what the probe found not to work, and why.
         rounded: the network's matrices in other precisions.
         token_budget: rows x padded length from which on larger batches are no faster.
+        row_memory: what a row of a batch takes.
         transfer: copies to the device that the weights are on, and back.
     """
 
@@ -55,6 +57,7 @@ class LoadedModel:
     refusals: Refusals = field(default_factory=dict)
     rounded: RoundedMatrices = field(default_factory=RoundedMatrices)
     token_budget: int = DEFAULT_TOKEN_BUDGET
+    row_memory: RowMemory = field(default_factory=RowMemory)
     transfer: Transfer = field(default_factory=DirectTransfer)
 
     @property
