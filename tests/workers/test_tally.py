@@ -1,12 +1,26 @@
 """What the engine says that it computed."""
 
+import time
+
+import pytest
+
+from ligserve.server.workers.engine.batch import Batch
 from ligserve.server.workers.engine.engine import Engine
+from ligserve.server.workers.engine.outputs import ClassOutput
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.scheduler import Slice
 from ligserve.server.workers.engine.tally import Tally
 from ligserve.server.workers.quadrature import FixedRule, gauss_legendre
+from ligserve.v1 import explanation_pb2 as pb
 from tests.workers.conftest import LoadZoo, Recorder
-from tests.workers.test_engine import PROBABILITY, TEXT, explained, spec_of
+from tests.workers.test_engine import (
+    PROBABILITY,
+    TEXT,
+    explained,
+    hold_engine,
+    rows_of_batches,
+    spec_of,
+)
 
 
 def test_points_of_answers_and_of_a_cancelled_call_are_told_apart(load_zoo: LoadZoo) -> None:
@@ -25,13 +39,76 @@ def test_points_of_answers_and_of_a_cancelled_call_are_told_apart(load_zoo: Load
     assert counts["batches"] >= 4 + 1 + 1
 
 
-def test_points_are_late_from_the_second_batch_after_the_call_was_cancelled(load_zoo: LoadZoo) -> None:
+class Unheard(Path):
+    """A path whose cancelling the engine does not hear of."""
+
+    @property
+    def cancelled(self) -> bool:
+        return False
+
+
+def test_points_of_a_call_that_is_computed_on_in_spite_of_its_cancel_are_late(load_zoo: LoadZoo) -> None:
+    spec = spec_of(load_zoo("bert"), TEXT)
+    engine = Engine(token_budget=spec.length * 2)
+    recorder = Recorder([PROBABILITY], on_points=lambda path: path.cancel())
+    engine.submit(Unheard(spec, FixedRule(*gauss_legendre(10)), recorder, None))
+    recorder.wait()
+    engine.close()
+    assert engine.tally.points == 12
+    assert engine.tally.late_points == 12 - 2 - 2, "not those of its batch, nor of the one after it"
+
+
+def test_points_are_carried_along_where_a_batch_of_many_targets_goes_on_for_others(
+    load_zoo: LoadZoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_zoo("bert")
+    engine = Engine()
+    spaces = (pb.OUTPUT_SPACE_PROBABILITY, pb.OUTPUT_SPACE_LOG_ODDS, pb.OUTPUT_SPACE_LOGIT)
+    many = [ClassOutput(index, None, space) for index in range(3) for space in spaces]
+    leaving, staying = (
+        Path(spec_of(model, TEXT), FixedRule(*gauss_legendre(5)), Recorder(many), None) for _ in range(2)
+    )
+    between = Recorder([PROBABILITY])
+    other = Path(spec_of(model, "good"), FixedRule(*gauss_legendre(5)), between, None)
+    begun = rows_of_batches(monkeypatch)
+
+    def leave(_path: Path) -> None:
+        if any(row is leaving.spec.row for rows in begun for row in rows):
+            leaving.cancel()
+
+    between.on_points = leave
+    hold_engine(engine, model, [leaving, staying, other])
+    assert isinstance(staying.listener, Recorder)
+    staying.listener.wait()
+    engine.close()
+    assert len(begun) == 3, "the point that held the engine, both paths, the other path"
+    assert leaving.cancelled
+    assert engine.tally.late_points == 0
+    # Nine targets are five turns: two before the cancel, the third right after it.
+    assert engine.tally.carried_points == 2 * 7
+
+
+def test_a_batch_that_waits_is_computed_without_those_who_left(load_zoo: LoadZoo) -> None:
+    spec = spec_of(load_zoo("bert"), TEXT)
+    leaving, staying = (Path(spec, FixedRule(*gauss_legendre(5)), Recorder([]), None) for _ in range(2))
+    leaving.outputs = staying.outputs = [PROBABILITY]
+    batch = Batch([Slice(leaving, [0.1, 0.2]), Slice(staying, [0.3])])
+    leaving.cancel()
+    values = batch.values(batch.turn().tensors())
+    assert [point.alpha for points in values for point in points] == [0.3]
+    assert [piece.path for piece in batch.slices] == [staying]
+
+
+def test_points_are_late_from_the_second_turn_after_the_call_was_cancelled(load_zoo: LoadZoo) -> None:
     path = Path(spec_of(load_zoo("bert"), TEXT), FixedRule(*gauss_legendre(5)), Recorder([]), None)
     tally = Tally()
-    tally.begin([Slice(path, [0.1])])
+    tally.turn([Slice(path, [0.1])], time.monotonic(), first=True)
     path.cancel()
     tally.done([Slice(path, [0.1])])
-    tally.begin([Slice(path, [0.2, 0.3])])
+    tally.turn([Slice(path, [0.2, 0.3])], time.monotonic(), first=True)
     assert (tally.cancelled_points, tally.late_points) == (1, 0)
-    tally.begin([Slice(path, [0.4, 0.5])])
-    assert tally.late_points == 2
+    tally.turn([Slice(path, [0.4, 0.5])], time.monotonic(), first=True)
+    assert (tally.late_points, tally.carried_points) == (2, 0)
+    tally.turn([Slice(path, [0.4, 0.5])], time.monotonic(), first=False)
+    assert (tally.late_points, tally.carried_points) == (2, 2)
+    assert tally.batches == 3

@@ -77,6 +77,8 @@ class Batch:
         return [node_values(piece, own) for piece, own in zip(self.slices, columns, strict=True)]
 
     def _run(self) -> Generator[Arrival, None, Arrival]:
+        # Of a batch that had to wait, after a failure, calls may be cancelled by now.
+        self.slices = [piece for piece in self.slices if piece.wanted] or self.slices
         spec, inputs = self._spec, self._inputs()
         moved = [tensor.requires_grad_() for tensor in self._moved()]
         with torch.enable_grad(), tensor_cores(spec.precision):

@@ -159,7 +159,6 @@ class Engine:
         crowded = len(self._under_way) >= MAX_UNDER_WAY
         slices = self._scheduler.next_batch(most_turns=1 if crowded else None)
         if slices:
-            self.tally.begin(slices)
             self._turn(Batch(slices))
         elif not (self._under_way or self._forward_work):
             self._in_flight.land(len(self._in_flight) - 1, self._land)
@@ -169,11 +168,14 @@ class Engine:
         most = 0 if batch.alone else MAX_IN_FLIGHT
         if batch.alone:
             self._in_flight.land(most, self._land)
+        started, first = time.monotonic(), not batch.holds_memory
         try:
             self._in_flight.add(queued_turn(batch))
         except Exception as error:
             self._after_failure(batch.slices, error)
             return False
+        finally:
+            self.tally.turn(batch.slices, started, first=first)
         if not batch.queued:
             self._under_way.append(batch)
         self._in_flight.land(most, self._land)

@@ -69,7 +69,7 @@ class Scheduler:
         Args:
             most_turns: paths whose targets take more turns wait; None: none does.
         """
-        waiting = [path for path in self._paths if path.due]
+        waiting = [path for path in self._paths if path.due and not path.cancelled]
         if most_turns is not None:
             waiting = [path for path in waiting if _turns(path) <= most_turns]
         if not waiting:
