@@ -200,9 +200,7 @@ def test_of_the_largest_window_only_that_one_is_explained(load_zoo: LoadZoo, eng
         assert reached.f_input - reached.f_baseline == pytest.approx(own, abs=1e-5)
 
 
-def test_windows_come_by_how_much_there_is_to_explain_and_the_rest_is_known(
-    load_zoo: LoadZoo, engine: Engine
-) -> None:
+def test_windows_come_by_how_much_there_is_to_explain(load_zoo: LoadZoo, engine: Engine) -> None:
     request = request_of(targets=(0,), stride=60)
     request.options.fixed_steps.n_steps = 7
     front = Front().run(plan_of(load_zoo("bert"), request), engine)
@@ -211,15 +209,46 @@ def test_windows_come_by_how_much_there_is_to_explain_and_the_rest_is_known(
     # Two windows are open at a time, so neighbours may change places.
     order = [ranks[estimate.window] for estimate in front.finals()]
     assert all(abs(rank - place) <= 1 for place, rank in enumerate(order))
-    left = sum(window.changes[0] for window in front.header.windows)
-    seen: set[int] = set()
+
+
+def changes_by_hand(model: TextModel, header: service_pb.Header, targets: Sequence[int]) -> list[Tensor]:
+    """(targets,) for every window: what it adds to the document's change, by plain forward passes of BERT."""
+    changes = []
+    for window in header.windows:
+        ids, special = torch.tensor([window.tokens.ids]), torch.tensor([window.tokens.special])
+        baseline = ids.where(special, model.pad_token_id)
+        with torch.no_grad():
+            ends = [
+                model.network(input_ids=each, attention_mask=torch.ones_like(each)).logits.double()
+                for each in (ids, baseline)
+            ]
+        after, before = (each[0].softmax(dim=0)[list(targets)] for each in ends)
+        changes.append((after - before) / len(header.windows))
+    return changes
+
+
+def test_every_progress_tells_what_is_left_of_exactly_the_windows_that_are_not_out(
+    load_zoo: LoadZoo, engine: Engine
+) -> None:
+    targets, model = (0, 2), load_zoo("bert")
+    request = request_of(targets=targets, stride=60)
+    request.options.fixed_steps.n_steps = 7
+    front = Front().run(plan_of(model, request), engine)
+    changes = changes_by_hand(model, front.header, targets)
+    assert len(changes) > 4
+    assert min(float(change.abs().max()) for change in changes) > 1e-5, "what is left out would show"
+    out: set[int] = set()
+    told: list[int] = []
     for event in front.events:
         if event.HasField("estimate") and event.estimate.final:
-            left -= front.header.windows[event.estimate.window].changes[0]
-            seen.add(event.estimate.window)
+            out.add(event.estimate.window)
         if event.HasField("progress") and event.progress.unexplained:
-            assert event.progress.windows_done in (len(seen), len(seen) - 1)
-    assert left == pytest.approx(0, abs=1e-12)
+            left = sum(change for window, change in enumerate(changes) if window not in out)
+            expected = (left + torch.zeros(len(targets))).tolist()
+            assert list(event.progress.unexplained) == pytest.approx(expected, abs=1e-6)
+            assert event.progress.windows_done == len(out)
+            told.append(len(out))
+    assert set(told) >= set(range(1, len(changes))), "after every window but the last, where the summary is"
 
 
 def test_partial_estimates_of_a_window_have_its_share(load_zoo: LoadZoo, engine: Engine) -> None:
