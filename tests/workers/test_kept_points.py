@@ -1,16 +1,25 @@
 """Points that are known from an earlier path over the same input."""
 
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
 from ligserve.server.workers.engine.engine import Engine
-from ligserve.server.workers.engine.outputs import ClassOutput
+from ligserve.server.workers.engine.kept_points import KeptPoints
+from ligserve.server.workers.engine.outputs import ClassOutput, Output
 from ligserve.server.workers.engine.path import Path
-from ligserve.server.workers.quadrature import AdaptiveRule, FixedRule, PathEstimate, gauss_legendre
+from ligserve.server.workers.quadrature import (
+    AdaptiveRule,
+    FixedRule,
+    NodeValue,
+    PathEstimate,
+    gauss_legendre,
+)
 from ligserve.v1 import explanation_pb2 as pb
 from tests.workers.conftest import LoadZoo, Recorder
 from tests.workers.test_engine import TEXT, spec_of
@@ -49,6 +58,15 @@ def estimate(path: Path) -> PathEstimate:
 
 def every_class(count: int) -> Sequence[ClassOutput]:
     return [ClassOutput(index, None, LOGIT) for index in range(count)]
+
+
+def some_text(number: int) -> str:
+    """Another text for each number below 512."""
+    return " ".join("good" if number >> bit & 1 else "bad" for bit in range(9))
+
+
+def every_pair() -> tuple[Output, ...]:
+    return tuple(ClassOutput(index, None, PROBABILITY) for index in range(2))
 
 
 def assert_alike(found: Path, computed: Path) -> None:
@@ -173,3 +191,91 @@ def test_nothing_is_kept_of_a_path_that_is_larger_than_the_memory(load_zoo: Load
     assert again.cost.reused == 0
     assert np.allclose(estimate(first).scores, estimate(again).scores, rtol=1e-6, atol=1e-9)
     engine.close()
+
+
+def test_requests_that_end_before_their_first_point_leave_nothing(load_zoo: LoadZoo) -> None:
+    model = load_zoo("bert", 2)
+    points = KeptPoints(MIB)
+    specs = [spec_of(model, some_text(number)) for number in range(20)]
+    before = [points.of(spec) for spec in specs]
+    assert all(each is not None for each in before)
+    assert points.paths == 20
+    del before
+    assert points.paths == 0
+
+
+def test_requests_at_the_same_time_share_what_they_find(load_zoo: LoadZoo) -> None:
+    points, spec = KeptPoints(MIB), spec_of(load_zoo("bert", 2), TEXT)
+    assert points.of(spec) is points.of(spec_of(load_zoo("bert", 2), TEXT))
+
+
+@pytest.mark.parametrize(("classes", "tokens"), [(2, 16), (1000, 16), (2, 2000)])
+def test_what_points_take_is_counted(load_zoo: LoadZoo, classes: int, tokens: int) -> None:
+    points, number = KeptPoints(1 << 30), 200
+    kept = [points.of(spec_of(load_zoo("bert", 2), some_text(path))) for path in range(10)]
+    tracemalloc.start()
+    try:
+        for path in kept:
+            assert path is not None
+            for point in range(number):
+                value = NodeValue(np.zeros(2), np.zeros((2, tokens)), np.zeros(2), np.zeros(2))
+                path.put(point / number, torch.zeros(classes, dtype=torch.float64), every_pair(), value)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 0.9 * taken < points.bytes < 1.5 * taken
+
+
+def test_counting_does_not_look_at_what_is_kept_already(load_zoo: LoadZoo) -> None:
+    """Every byte that is taken is counted once, and given back once."""
+    points, model = KeptPoints(200_000), load_zoo("bert", 2)
+    value = NodeValue(np.zeros(1), np.zeros((1, 50)), np.zeros(1), np.zeros(1))
+    for number in range(400):
+        path = points.of(spec_of(model, some_text(number)))
+        assert path is not None
+        for alpha in (0.0, 0.5, 1.0):
+            path.put(alpha, torch.zeros(2, dtype=torch.float64), every_pair()[:1], value)
+        assert points.bytes <= 200_000
+    assert 0 < points.bytes == points.paths * path.bytes
+
+
+@pytest.mark.parametrize("kept_bytes", [8_000, MIB])
+def test_nothing_is_paid_for_points_that_are_not_kept(load_zoo: LoadZoo, kept_bytes: int) -> None:
+    """All classes are evaluated only as long as their points are kept."""
+    spec, output = spec_of(load_zoo("bert", 3), TEXT), ClassOutput(0, None, PROBABILITY)
+    keeping = Engine(token_budget=4 * spec.length, kept_bytes=kept_bytes)
+    path = run(keeping, spec, output, basis=every_class(3), tolerance=0.001)
+    keeping.close()
+    if kept_bytes == MIB:
+        assert path.cost.gradients == 3 * path.cost.points
+    else:
+        assert path.cost.gradients < 2 * path.cost.points
+
+
+def test_only_what_is_not_known_is_evaluated(load_zoo: LoadZoo, keeping: Engine, engine: Engine) -> None:
+    spec = spec_of(load_zoo("bert"), TEXT)
+    outputs = [ClassOutput(index, None, PROBABILITY) for index in range(3)]
+    first = run(keeping, spec, outputs[1])
+    every = run(keeping, spec, *outputs)
+    assert every.cost.points == first.cost.points
+    assert every.cost.gradients == 2 * first.cost.points
+    assert_alike(every, run(engine, spec, *outputs))
+    again = run(keeping, spec, *outputs)
+    assert again.cost.points == 0
+    assert np.array_equal(estimate(again).scores, estimate(every).scores)
+
+
+def test_points_of_which_much_or_little_is_known_are_not_mixed_up(
+    load_zoo: LoadZoo, keeping: Engine, engine: Engine
+) -> None:
+    """Some points know one class, some two, some none."""
+    spec = spec_of(load_zoo("gpt2"), TEXT)
+    outputs = [ClassOutput(index, None, PROBABILITY) for index in range(3)]
+    run(keeping, spec, outputs[1], tolerance=0.001)
+    run(keeping, spec, outputs[2], tolerance=0.05)
+    every = run(keeping, spec, *outputs, tolerance=0.0001)
+    alone = run(engine, spec, *outputs, tolerance=0.0001)
+    assert every.cost.gradients < alone.cost.gradients
+    assert_alike(every, alone)
+    basis = run(keeping, spec, outputs[0], tolerance=0.00003, basis=every_class(3))
+    assert_alike(basis, run(engine, spec, outputs[0], tolerance=0.00003))

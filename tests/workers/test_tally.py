@@ -92,7 +92,7 @@ def test_a_batch_that_waits_is_computed_without_those_who_left(load_zoo: LoadZoo
     spec = spec_of(load_zoo("bert"), TEXT)
     leaving, staying = (Path(spec, FixedRule(*gauss_legendre(5)), Recorder([]), None) for _ in range(2))
     leaving.outputs = staying.outputs = [PROBABILITY]
-    batch = Batch([Slice(leaving, [0.1, 0.2]), Slice(staying, [0.3])])
+    batch = Batch([Slice(leaving, [0.1, 0.2], (PROBABILITY,)), Slice(staying, [0.3], (PROBABILITY,))])
     leaving.cancel()
     values = batch.values(batch.turn().tensors())
     assert [point.alpha for points in values for point in points] == [0.3]
@@ -102,13 +102,13 @@ def test_a_batch_that_waits_is_computed_without_those_who_left(load_zoo: LoadZoo
 def test_points_are_late_from_the_second_turn_after_the_call_was_cancelled(load_zoo: LoadZoo) -> None:
     path = Path(spec_of(load_zoo("bert"), TEXT), FixedRule(*gauss_legendre(5)), Recorder([]), None)
     tally = Tally()
-    tally.turn([Slice(path, [0.1])], time.monotonic(), first=True)
+    tally.turn([Slice(path, [0.1], ())], time.monotonic(), first=True)
     path.cancel()
-    tally.done([Slice(path, [0.1])])
-    tally.turn([Slice(path, [0.2, 0.3])], time.monotonic(), first=True)
+    tally.done([Slice(path, [0.1], ())])
+    tally.turn([Slice(path, [0.2, 0.3], ())], time.monotonic(), first=True)
     assert (tally.cancelled_points, tally.late_points) == (1, 0)
-    tally.turn([Slice(path, [0.4, 0.5])], time.monotonic(), first=True)
+    tally.turn([Slice(path, [0.4, 0.5], ())], time.monotonic(), first=True)
     assert (tally.late_points, tally.carried_points) == (2, 0)
-    tally.turn([Slice(path, [0.4, 0.5])], time.monotonic(), first=False)
+    tally.turn([Slice(path, [0.4, 0.5], ())], time.monotonic(), first=False)
     assert (tally.late_points, tally.carried_points) == (2, 2)
     assert tally.batches == 3

@@ -156,4 +156,4 @@ def _points_of(path: Path, alphas: Tensor) -> list[Tensor]:
 def _target_values(piece: Slice, logits: Tensor) -> list[Tensor]:
     """Of every distinct output f, (rows,): apart, so that no gradient of one passes through the others."""
     own = piece.path.spec.own(logits)
-    return [output(own) for output in dict.fromkeys(piece.path.evaluated)]
+    return [output(own) for output in dict.fromkeys(piece.outputs)]

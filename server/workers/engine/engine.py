@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from ligserve.server.workers.engine.batch import Batch, Values
@@ -208,8 +209,7 @@ class Engine:
             piece.path.cost.add_rows(len(piece.alphas) + len(piece.ends), piece.path.spec.tokens)
             piece.path.cost.batches += 1
             if piece.wanted:
-                self._tell(piece.path, partial(piece.path.deliver, value))
-        self._kept.trim()
+                self._tell(piece.path, partial(piece.path.deliver, value, piece.outputs))
 
     def _tell(self, path: Path, step: Callable[[], None]) -> None:
         """Do what calls a path's listener; what it raises ends that path alone."""
@@ -243,7 +243,7 @@ class Engine:
         if out_of_memory and rows > 1:
             middle = len(alphas) // 2
             halves = (alphas[:middle], alphas[middle:])
-            self._under_way.extend(Batch([Slice(path, half)]) for half in halves)
+            self._under_way.extend(Batch([replace(slices[0], alphas=half)]) for half in halves)
             return
         self._scheduler.remove(path)
         path.cancel()

@@ -19,6 +19,9 @@ from ligserve.server.workers.quadrature import NodeValue
 
 Floats = NDArray[np.float64]
 
+# Those of the outputs that were asked for which are not known at a point.
+Lacking = tuple[Output, ...]
+
 # An output whose derivative is smaller leaves nothing of a float32 gradient.
 SMALLEST_DERIVATIVE = 1e-20
 # Derivatives that are nearly parallel would multiply the gradients' rounding by more than 1 / this.
@@ -41,8 +44,8 @@ class KnownPoints:
     outputs: Sequence[Output]
     token_sums: NDArray[np.floating]
 
-    def values(self, needed: Sequence[Output]) -> list[NodeValue | None]:
-        """For each point the values of other outputs; None where they do not follow."""
+    def values(self, needed: Sequence[Output]) -> list[NodeValue | Lacking]:
+        """For each point the values of other outputs, or those of them that do not follow."""
         weights, follows = self._weights(needed)
         sums = weights @ self.token_sums
         f, noise, log_odds = (
@@ -54,25 +57,37 @@ class KnownPoints:
             )
         )
         return [
-            NodeValue(f[row], sums[row], noise[row], log_odds[row]) if follows[row] else None
-            for row in range(len(self.logits))
+            NodeValue(f[row], sums[row], noise[row], log_odds[row])
+            if known.all()
+            else tuple(output for output, is_known in zip(needed, known, strict=True) if not is_known)
+            for row, known in enumerate(follows)
         ]
 
     def _weights(self, needed: Sequence[Output]) -> tuple[Floats, NDArray[np.bool_]]:
-        """(N, K, E): what the needed outputs' token sums are made of; and (N,), whether all can be."""
-        if set(needed) <= set(self.outputs):
-            chosen = np.array([[float(known == each) for known in self.outputs] for each in needed])
-            return np.broadcast_to(chosen, (len(self.logits), *chosen.shape)), np.ones(
-                len(self.logits), np.bool_
-            )
-        known, wanted = (self._derivatives(outputs) for outputs in (self.outputs, needed))
-        size = np.linalg.norm(known, axis=2, keepdims=True)
+        """(N, K, E): what the needed outputs' token sums are made of; and (N, K), whether they can be."""
+        shape = (len(self.logits), len(needed))
+        weights, follows = np.zeros((*shape, len(self.outputs))), np.ones(shape, np.bool_)
+        places = {output: place for place, output in enumerate(self.outputs)}
+        others = []
+        for number, output in enumerate(needed):
+            if output in places:
+                weights[:, number, places[output]] = 1.0
+            else:
+                others.append(number)
+        if others:
+            weights[:, others], follows[:, others] = self._sums([needed[number] for number in others])
+        return weights, follows
+
+    def _sums(self, wanted: Sequence[Output]) -> tuple[Floats, NDArray[np.bool_]]:
+        """The same for outputs that were not evaluated."""
+        derivatives, wanted_derivatives = self._derivatives(self.outputs), self._derivatives(wanted)
+        size = np.linalg.norm(derivatives, axis=2, keepdims=True)
         usable = size > SMALLEST_DERIVATIVE
-        unit = np.where(usable, known / np.where(usable, size, 1.0), 0.0)
+        unit = np.where(usable, derivatives / np.where(usable, size, 1.0), 0.0)
         inverse = np.linalg.pinv(unit, rcond=LEAST_INDEPENDENT)
-        directions = wanted @ inverse
-        missed = np.linalg.norm(directions @ unit - wanted, axis=2)
-        follows = (missed <= MATCH * np.linalg.norm(wanted, axis=2)).all(axis=1)
+        directions = wanted_derivatives @ inverse
+        missed = np.linalg.norm(directions @ unit - wanted_derivatives, axis=2)
+        follows = missed <= MATCH * np.linalg.norm(wanted_derivatives, axis=2)
         weights: Floats = directions / np.where(usable, size, 1.0).transpose(0, 2, 1)
         return weights, follows
 

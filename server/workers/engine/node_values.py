@@ -72,7 +72,7 @@ def node_values(piece: Slice, columns: Columns) -> list[PointValue]:
         FailedPreconditionError: a value or gradient is not finite.
     """
     spec, places = piece.path.spec, {output: place for place, output in enumerate(_distinct(piece))}
-    asked = [places[output] for output in piece.path.evaluated]
+    asked = [places[output] for output in piece.outputs]
     token_sums = columns.token_sums.numpy()
     f, noise, log_odds, end_f, end_noise = (
         column.numpy()[:, asked]
@@ -94,7 +94,7 @@ def node_values(piece: Slice, columns: Columns) -> list[PointValue]:
 
 
 def _distinct(piece: Slice) -> list[Output]:
-    return list(dict.fromkeys(piece.path.evaluated))
+    return list(dict.fromkeys(piece.outputs))
 
 
 def _with_end(value: NodeValue, end: EndValue) -> NodeValue:

@@ -1,50 +1,19 @@
 """A path and its points: the unit that the engine schedules."""
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import NamedTuple
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from ligserve.server.workers.engine.kept_points import KeptPath
-from ligserve.server.workers.engine.known_points import KnownPoints
+from ligserve.server.workers.engine.kept_path import KeptPath, values_at
+from ligserve.server.workers.engine.known_points import Lacking
 from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.path_cost import PathCost
+from ligserve.server.workers.engine.path_listener import PathListener
 from ligserve.server.workers.engine.spec import Ends, PathSpec
 from ligserve.server.workers.quadrature import LockStepRule, NodeValue, QuadratureRule
-
-
-class PathListener(Protocol):
-    """Whoever asked for a path; called in the engine's thread."""
-
-    def predicted(self, logits: Tensor) -> Sequence[Output]:
-        """Before the path's first gradient: logits of the input, (C,) or (T, C); returns what is explained.
-
-        May raise ServeError, which ends the path.
-        """
-        ...
-
-    def points_done(self, path: "Path") -> None:
-        """A batch with points of the path is done, and what it calls for is planned."""
-        ...
-
-    def previewed(self, path: "Path", value: NodeValue) -> None:
-        """The input's own point is done, where a preview is wanted."""
-        ...
-
-    def round_done(self, path: "Path") -> None:
-        """A round is closed and its estimate is there; more rounds follow."""
-        ...
-
-    def finished(self, path: "Path") -> None:
-        """The estimate is final; there may be none if the path is dispensable and was cut by the deadline."""
-        ...
-
-    def failed(self, error: Exception) -> None:
-        """The path cannot be finished."""
-        ...
 
 
 class PointValue(NamedTuple):
@@ -97,8 +66,10 @@ class Path:
         self.cost = PathCost()
         self.outputs: Sequence[Output] = ()
         self.cut_by_deadline = False
-        self._basis = basis
+        self._basis = tuple(basis)
         self._kept: KeptPath | None = None
+        # Of points that are known in part: what else is to be evaluated there.
+        self._lacking: dict[float, Lacking] = {}
         self._ends: Sequence[Ends] | None = None
         self._due = rule.start()
         self._planned = len(self._due)
@@ -125,14 +96,14 @@ class Path:
         return self._due
 
     @property
-    def needed(self) -> list[Output]:
-        """What the points that are due are evaluated for: the outputs whose work goes on."""
-        return [self.outputs[number] for number in self.rule.needed(len(self.outputs))]
+    def needed(self) -> tuple[Output, ...]:
+        """What the points that are due are wanted for: the outputs whose work goes on."""
+        return tuple(self.outputs[number] for number in self.rule.needed(len(self.outputs)))
 
     @property
-    def evaluated(self) -> Sequence[Output]:
-        """What a batch works out at the points that are due."""
-        return self._basis if self._basis and self._kept is not None else self.needed
+    def evaluated(self) -> tuple[Output, ...]:
+        """What a batch works out at the points that `take` gives next."""
+        return self._lacking.get(self._due[0], self._usual)
 
     @property
     def planned(self) -> int:
@@ -154,45 +125,61 @@ class Path:
         self._take_known()
 
     def take(self, count: int) -> list[float]:
-        """The next `count` alphas, for a batch."""
-        taken, self._due = self._due[:count], self._due[count:]
+        """The next alphas, for a batch, at most `count`; the same outputs are evaluated at all of them."""
+        outputs, usual = self.evaluated, self._usual
+        alike = takewhile(lambda alpha: self._lacking.get(alpha, usual) == outputs, self._due[:count])
+        taken = list(alike)
+        self._due = self._due[len(taken) :]
         return taken
 
-    def deliver(self, values: Sequence[PointValue]) -> None:
-        """Take the values of a batch; tell the listener what follows from them."""
-        self.cost.add_gradients(len(values) * len(set(self.evaluated)), self.spec.tokens)
-        if self._kept is not None:
-            for alpha, value, logits in values:
-                self._kept.put(alpha, logits, self.evaluated, value.token_sums)
-        for alpha, value in self._explained(values):
-            self._add(alpha, value)
+    def deliver(self, values: Sequence[PointValue], outputs: tuple[Output, ...]) -> None:
+        """Take the values of a batch, of these outputs; tell the listener what follows from them."""
+        self.cost.add_gradients(len(values) * len(set(outputs)), self.spec.tokens)
         self.cost.points += len(values)
         self._ends = None
+        for alpha, value in self._explained(values, outputs).items():
+            if isinstance(value, NodeValue):
+                self._add(alpha, value)
+            else:
+                # What is known there tells too little; then all that is needed is evaluated.
+                self._lacking[alpha] = self.needed
+                self._due.append(alpha)
         self._points_done()
 
-    def _explained(self, values: Sequence[PointValue]) -> Iterator[tuple[float, NodeValue]]:
-        """The values of what is explained, from those of what was evaluated."""
-        if self.evaluated is not self._basis:
-            yield from ((point.alpha, point.value) for point in values)
-            return
-        logits = torch.stack([point.logits for point in values])
-        sums = np.stack([point.value.token_sums for point in values])
-        own = KnownPoints(logits, self._basis, sums).values(self.needed)
-        for point, value in zip(values, own, strict=True):
-            if value is None:
-                raise RuntimeError("what is explained does not follow from its basis")
-            yield point.alpha, value
+    @property
+    def _usual(self) -> tuple[Output, ...]:
+        """What is evaluated at points of which nothing is known."""
+        kept = self._kept
+        if self._basis and kept is not None and not kept.closed and self.spec.tells_others:
+            return self._basis
+        return self.needed
+
+    def _explained(
+        self, values: Sequence[PointValue], outputs: tuple[Output, ...]
+    ) -> dict[float, NodeValue | Lacking]:
+        """The values of what is needed, from those of what was evaluated and what was known before."""
+        if self._kept is None:
+            return {alpha: value for alpha, value, _ in values}
+        tells = self.spec.tells_others
+        points = {
+            alpha: self._kept.put(alpha, logits if tells else None, outputs, value)
+            for alpha, value, logits in values
+        }
+        return values_at(points, self.needed)
 
     def _take_known(self) -> None:
-        """Points that are due and need no batch."""
+        """Points that are due and need no batch; of others, what they lack."""
         if self._kept is None or not self._due:
             return
         known = self._kept.values(self._due, self.needed)
-        self._due = [alpha for alpha in self._due if alpha not in known]
-        for alpha, value in known.items():
+        found = {alpha: value for alpha, value in known.items() if isinstance(value, NodeValue)}
+        self._due = [alpha for alpha in self._due if alpha not in found]
+        known = self._kept.values(self._due, self._usual)
+        self._lacking = {alpha: value for alpha, value in known.items() if not isinstance(value, NodeValue)}
+        for alpha, value in found.items():
             self._add(alpha, value)
-        self.cost.reused += len(known)
-        if known:
+        self.cost.reused += len(found)
+        if found:
             self._points_done()
 
     def _add(self, alpha: float, value: NodeValue) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ligserve.server.workers.engine.budgets import Budgets
+from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.shares import Shares
 from ligserve.server.workers.engine.spec import PathSpec
@@ -18,10 +19,17 @@ OUTPUTS_PER_TURN = 2
 
 @dataclass(frozen=True)
 class Slice:
-    """Some points of one path, in a batch."""
+    """Some points of one path, in a batch.
+
+    Attributes:
+        path: the path.
+        alphas: the points.
+        outputs: what is evaluated there.
+    """
 
     path: Path
     alphas: list[float]
+    outputs: tuple[Output, ...]
 
     @property
     def wanted(self) -> bool:
@@ -96,15 +104,15 @@ class Scheduler:
             room = self._budgets.rows(model, longest) - rows
             if room <= 0:
                 break
-            alphas = path.take(room)
-            batch.append(Slice(path, alphas))
+            outputs, alphas = path.evaluated, path.take(room)
+            batch.append(Slice(path, alphas, outputs))
             rows += len(alphas)
-            self._shares.count(path, len(alphas) * path.spec.tokens * (1 + len(path.evaluated)))
+            self._shares.count(path, len(alphas) * path.spec.tokens * (1 + len(outputs)))
         return batch
 
 
 def _turns(path: Path) -> int:
-    return -(-len(path.needed) // OUTPUTS_PER_TURN)
+    return -(-len(path.evaluated) // OUTPUTS_PER_TURN)
 
 
 def may_share(first: PathSpec, other: PathSpec) -> bool:

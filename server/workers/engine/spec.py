@@ -43,6 +43,11 @@ class PathSpec(ABC):
         return None
 
     @property
+    def tells_others(self) -> bool:
+        """Whether outputs that were not evaluated may follow from the logits and those that were."""
+        return self.precision == pb.PRECISION_FLOAT32 and not self.model.head.per_token
+
+    @property
     def start_key(self) -> bytes | None:
         """Equal for paths of a model whose starts have the same logits; None where that is not known."""
         return None
