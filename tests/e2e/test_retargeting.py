@@ -1,39 +1,74 @@
 """Asking again about the same input: other classes, spaces and tolerances, over a real wire."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ligserve.client import (
+    Aggregate,
     ClassTarget,
     Client,
+    Explanation,
     InvalidRequestError,
+    MultiLabelClassification,
     PairwiseSequenceClassification,
     SequenceClassification,
     TokenClassification,
+    Window,
     ZeroShotClassification,
 )
+from ligserve.client.tasks import Task
 from ligserve.server.workers.models.head import TOKEN
 from tests.conftest import ENTITY_LABELS, NLI_LABELS, ZooModel
 from tests.live_server import live_server
+from tests.zoo.corpus import SENTENCES
 
 TEXT = "The film was long, loud and not funny at all; my parents hated it."
 SPACES = ("probability", "log_odds", "logit")
+# Some 270 tokens for the zoo's models, which take 128.
+LONG = " ".join(SENTENCES[:10]) * 2
+ALL = Window(stride=60)
 
 
 @pytest.fixture(scope="module")
-def address(zoo_model: ZooModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Two workers, so that a request has to find the one that knows its points."""
-    models = {
+def models(zoo_model: ZooModel) -> dict[str, Path]:
+    return {
         "two": zoo_model("bert", 2),
         "three": zoo_model("roberta", 3),
         "nine": zoo_model("bert", 9),
         "nli": zoo_model("bert", labels=NLI_LABELS),
         "entities": zoo_model("bert", labels=ENTITY_LABELS, head=TOKEN),
     }
+
+
+@pytest.fixture(scope="module")
+def address(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Two workers, so that a request has to find the one that knows its points."""
     log = tmp_path_factory.mktemp("retargeting") / "server.log"
     with live_server(models, log, "--threads", "1", "--workers", "2") as server:
         yield server.address
+
+
+@pytest.fixture(scope="module")
+def forgetful(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A server that keeps no points."""
+    log = tmp_path_factory.mktemp("forgetful") / "server.log"
+    with (
+        live_server(models, log, "--threads", "1", "--kept-points-mib", "0") as server,
+        Client(server.address) as client,
+    ):
+        yield client
+
+
+def assert_equal(found: Explanation, computed: Explanation, tolerance: float) -> None:
+    """The scores, relative to the sum of their sizes, and what is told of them."""
+    for mine, theirs in zip(found.targets, computed.targets, strict=True):
+        scale = sum(map(abs, theirs.scores))
+        assert mine.scores == pytest.approx(theirs.scores, rel=0, abs=tolerance * scale)
+        assert mine.error_bound == pytest.approx(theirs.error_bound, rel=1e-3, abs=tolerance * scale)
+        assert (mine.stop_reason, mine.points) == (theirs.stop_reason, theirs.points)
 
 
 @pytest.fixture
@@ -104,3 +139,67 @@ def test_models_that_cannot_be_retargeted_say_so(keeping: Client) -> None:
     assert [each.field for each in many.value.violations] == ["options.retargetable"]
     with pytest.raises(InvalidRequestError, match="is a token classifier"):
         keeping.explain("entities", TokenClassification(TEXT), retargetable=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "windows"),
+    [
+        ("three", SequenceClassification(LONG), ALL),
+        ("three", SequenceClassification(LONG), Window(stride=60, aggregate=Aggregate.MAX)),
+        ("three", SequenceClassification(LONG), Window(stride=60, aggregate=Aggregate.MEAN_LOGITS)),
+        ("three", MultiLabelClassification(LONG), ALL),
+        ("three", PairwiseSequenceClassification(LONG, "Nobody laughed."), ALL),
+        ("nli", ZeroShotClassification(LONG, ["cinema", "food"]), ALL),
+        ("nli", ZeroShotClassification(LONG, ["cinema", "food"], multi_label=True), ALL),
+    ],
+)
+def test_long_texts_are_known_too(
+    keeping: Client, forgetful: Client, model: str, task: Task, windows: Window
+) -> None:
+    # On this side of the other cases' windows: those of one text are the same.
+    options: dict[str, Any] = {"long_input": windows, "embedding_layer": "all", "n_steps": 5}
+    if windows.aggregate is Aggregate.MAX:
+        options["n_steps"] = 6
+    elif windows.aggregate is Aggregate.MEAN_LOGITS:
+        options["n_steps"] = 7
+    first, again = (keeping.explain(model, task, **options) for _ in range(2))
+    assert (again.cost.points, again.cost.gradients) == (0, 0)
+    assert again.cost.reused_points == first.cost.points + first.cost.reused_points > 0
+    assert_equal(again, first, 1e-14)
+    assert_equal(again, forgetful.explain(model, task, **options), 1e-6)
+
+
+def test_a_long_text_pays_only_the_new_points_of_a_tighter_tolerance(
+    keeping: Client, forgetful: Client
+) -> None:
+    task = SequenceClassification("Tighter. " + LONG)
+    keeping.explain("three", task, long_input=ALL, tolerance=0.05)
+    tight = keeping.explain("three", task, long_input=ALL, tolerance=0.0003)
+    fresh = forgetful.explain("three", task, long_input=ALL, tolerance=0.0003)
+    assert tight.cost.reused_points > 0
+    assert tight.cost.points + tight.cost.reused_points == fresh.cost.points
+    assert_equal(tight, fresh, 1e-6)
+
+
+def test_a_long_text_is_retargetable(keeping: Client, forgetful: Client) -> None:
+    text = "Retargetable. " + LONG
+    options: dict[str, Any] = {"long_input": ALL, "tolerance": 0.01}
+    estimate = keeping.estimate_cost("three", SequenceClassification(text), n_steps=5, retargetable=True)
+    paid = keeping.explain("three", SequenceClassification(text), n_steps=5, retargetable=True)
+    assert estimate.expected.gradients == paid.cost.gradients == 3 * paid.cost.points
+    first = keeping.explain("three", SequenceClassification(text), retargetable=True, **options)
+    assert first.cost.gradients == 3 * first.cost.points
+    other = SequenceClassification(text, targets=[0, 1, 2])
+    again = keeping.explain("three", other, **options)
+    assert (again.cost.points, again.cost.gradients) == (0, 0)
+    assert_equal(again, forgetful.explain("three", other, **options), 1e-6)
+
+
+def test_many_known_windows_are_no_deep_recursion(keeping: Client) -> None:
+    """All of them end as soon as they start."""
+    task = SequenceClassification(" ".join(SENTENCES) * 4)
+    many = Window(stride=2)
+    first, again = (keeping.explain("three", task, long_input=many, n_steps=1) for _ in range(2))
+    assert len(first.windows) > 300
+    assert again.cost.points == 0
+    assert_equal(again, first, 1e-14)

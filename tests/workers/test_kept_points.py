@@ -197,7 +197,7 @@ def test_requests_that_end_before_their_first_point_leave_nothing(load_zoo: Load
     model = load_zoo("bert", 2)
     points = KeptPoints(MIB)
     specs = [spec_of(model, some_text(number)) for number in range(20)]
-    before = [points.of(spec) for spec in specs]
+    before = [points.of(spec, points) for spec in specs]
     assert all(each is not None for each in before)
     assert points.paths == 20
     del before
@@ -206,13 +206,13 @@ def test_requests_that_end_before_their_first_point_leave_nothing(load_zoo: Load
 
 def test_requests_at_the_same_time_share_what_they_find(load_zoo: LoadZoo) -> None:
     points, spec = KeptPoints(MIB), spec_of(load_zoo("bert", 2), TEXT)
-    assert points.of(spec) is points.of(spec_of(load_zoo("bert", 2), TEXT))
+    assert points.of(spec, points) is points.of(spec_of(load_zoo("bert", 2), TEXT), points)
 
 
 @pytest.mark.parametrize(("classes", "tokens"), [(2, 16), (1000, 16), (2, 2000)])
 def test_what_points_take_is_counted(load_zoo: LoadZoo, classes: int, tokens: int) -> None:
     points, number = KeptPoints(1 << 30), 200
-    kept = [points.of(spec_of(load_zoo("bert", 2), some_text(path))) for path in range(10)]
+    kept = [points.of(spec_of(load_zoo("bert", 2), some_text(path)), Recorder([])) for path in range(10)]
     tracemalloc.start()
     try:
         for path in kept:
@@ -231,12 +231,34 @@ def test_counting_does_not_look_at_what_is_kept_already(load_zoo: LoadZoo) -> No
     points, model = KeptPoints(200_000), load_zoo("bert", 2)
     value = NodeValue(np.zeros(1), np.zeros((1, 50)), np.zeros(1), np.zeros(1))
     for number in range(400):
-        path = points.of(spec_of(model, some_text(number)))
+        path = points.of(spec_of(model, some_text(number)), Recorder([]))
         assert path is not None
         for alpha in (0.0, 0.5, 1.0):
             path.put(alpha, torch.zeros(2, dtype=torch.float64), every_pair()[:1], value)
         assert points.bytes <= 200_000
-    assert 0 < points.bytes == points.paths * path.bytes
+        assert points.bytes % path.bytes == 0
+    assert points.bytes > 100_000
+
+
+def test_of_a_text_larger_than_the_memory_the_first_windows_stay(load_zoo: LoadZoo) -> None:
+    points, model = KeptPoints(100_000), load_zoo("bert", 2)
+    value = NodeValue(np.zeros(1), np.zeros((1, 50)), np.zeros(1), np.zeros(1))
+    specs = [spec_of(model, some_text(number)) for number in range(100)]
+
+    def known(asked: Sequence[EmbeddingPathSpec]) -> list[bool]:
+        owner, found = Recorder([]), []
+        for path in [points.of(spec, owner) for spec in asked]:
+            assert path is not None
+            found.append(bool(path.values([0.5], every_pair()[:1])))
+            path.put(0.5, torch.zeros(2, dtype=torch.float64), every_pair()[:1], value)
+        return found
+
+    assert known(specs[-1:]) == [False]
+    assert not any(known(specs[:-1]))
+    again = known(specs[:-1])
+    assert sum(again) > 10
+    assert again == sorted(again, reverse=True), "the first ones"
+    assert known(specs[-1:]) == [False], "what was asked before the long text is forgotten"
 
 
 @pytest.mark.parametrize("kept_bytes", [8_000, MIB])

@@ -14,9 +14,10 @@ from ligserve.server.workers.quadrature import PointsForecast
 from ligserve.v1 import explanation_pb2 as pb
 
 
-def of_document(plan: Plan, document: DocumentPlan) -> Forecast:
+def of_document(plan: Plan, document: DocumentPlan, *, keeps_points: bool) -> Forecast:
     """Forward passes over windows, and integrals over those that a target is about."""
     first = plan.paths[0]
+    basis = len(first.basis) if keeps_points and first.spec.tells_others else 0
     counts, beside = np.array(document.token_counts, dtype=np.int64), _beside(plan, document)
     lengths = counts + beside
     # Where the path ends in other inputs than the prediction's, they are a pass of their own.
@@ -34,7 +35,7 @@ def of_document(plan: Plan, document: DocumentPlan) -> Forecast:
         may_explain_less=plan.may_explain_less,
         forward=sum([usual] * ends, start=everywhere + starts[0]),
         most_forward=sum([winners] * ends, start=everywhere + starts[1]),
-        integrals=[_of_windows(document, lengths)] if document.targets else [],
+        integrals=[_of_windows(document, lengths, basis)] if document.targets else [],
         kind="windows",
         paths_known=document.targets_in is not None or document.winners == 1,
         overlaps=_overlap(document),
@@ -78,29 +79,31 @@ def _rows(lengths: Sequence[int]) -> PathCost:
     return PathCost(rows=len(lengths), tokens=sum(lengths))
 
 
-def _of_windows(document: DocumentPlan, lengths: NDArray[np.int64]) -> Integrals:
-    """Integrals over windows of so many tokens."""
+def _of_windows(document: DocumentPlan, lengths: NDArray[np.int64], basis: int) -> Integrals:
+    """Integrals over windows of so many tokens; `basis` outputs at each point, 0 for the targets."""
     if document.targets_in is None:
-        return _of_winners(document, lengths)
+        return _of_winners(document, lengths, basis)
     targets = np.array(document.targets_in, dtype=np.int64)
     about = targets > 0
+    backward = about * basis if basis else targets
     each = PathCost(
         points=int(about.sum()),
         rows=int(about.sum()),
         tokens=int(lengths[about].sum()),
-        gradients=int(targets.sum()),
-        gradient_tokens=int((targets * lengths).sum()),
+        gradients=int(backward.sum()),
+        gradient_tokens=int((backward * lengths).sum()),
     )
     return Integrals(_points(document, int(targets.max())), each, each)
 
 
-def _of_winners(document: DocumentPlan, lengths: NDArray[np.int64]) -> Integrals:
+def _of_winners(document: DocumentPlan, lengths: NDArray[np.int64], basis: int) -> Integrals:
     """Every target is about one of few windows, and only the logits tell which."""
     targets, longest, mean = document.targets, _longest(document, lengths), round(lengths.mean())
     each = of_points(document.winners, document.winners * mean, 1)
-    each.gradients, each.gradient_tokens = targets, targets * mean
+    backward = document.winners * basis or targets
+    each.gradients, each.gradient_tokens = backward, backward * mean
     most = of_points(document.winners, sum(longest), 1)
-    most.gradients, most.gradient_tokens = targets, targets * longest[0]
+    most.gradients, most.gradient_tokens = backward, backward * longest[0]
     return Integrals(_points(document, targets), each, most)
 
 

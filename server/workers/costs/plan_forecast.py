@@ -20,7 +20,7 @@ def forecast(plan: Plan, *, keeps_points: bool) -> Forecast:
         keeps_points: whether points are kept, and so evaluated for all that may be asked later.
     """
     if plan.document is not None:
-        return of_document(plan, plan.document)
+        return of_document(plan, plan.document, keeps_points=keeps_points)
     if plan.copies is not None:
         return _of_copies(plan, plan.paths[0], plan.copies)
     return Forecast(
@@ -42,8 +42,8 @@ def _forward(paths: Sequence[PathPlan]) -> PathCost:
 
 def _integrals(path: PathPlan, keeps_points: bool) -> Integrals:
     backward = len(path.outputs) or path.most_targets
-    if path.basis and keeps_points and path.spec.identity is not None:
-        backward = len(path.basis)
+    if keeps_points and path.spec.tells_others:
+        backward = len(path.basis) or backward
     each = of_points(1, path.spec.tokens, backward)
     return Integrals(path.rule.forecast(path.most_targets), each, each)
 

@@ -82,8 +82,8 @@ class Engine:
         self._inbox.put(steps)
 
     def schedule(self, path: Path) -> None:
-        """Take in a path whose outputs are known. From the engine's thread only."""
-        self._scheduler.add(path)
+        """Take in a path whose outputs are known; it starts at the next turn. From the engine's thread."""
+        self.submit_work(self._starting(path))
 
     @property
     def keeps_points(self) -> bool:
@@ -134,13 +134,17 @@ class Engine:
         """Predict paths; they are scheduled when all are predicted."""
         for path in (yield from predicted(paths, self.budgets)):
             if path.outputs:
-                self._scheduler.add(path)
-                self._tell(path, partial(self._begin, path))
+                yield from self._starting(path)
             else:
                 self._tell(path, path.skip)
 
+    def _starting(self, path: Path) -> Iterator[None]:
+        self._scheduler.add(path)
+        self._tell(path, partial(self._begin, path))
+        yield from ()
+
     def _begin(self, path: Path) -> None:
-        path.begin(self._kept.of(path.spec))
+        path.begin(self._kept.of(path.spec, path.owner))
 
     def _drop_finished(self) -> None:
         active, turns = (path.spec.workload for path in self._scheduler), 1 + bool(self._under_way)

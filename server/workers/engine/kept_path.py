@@ -1,5 +1,6 @@
 """What is known of the points of one path."""
 
+import weakref
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,11 +65,13 @@ class KeptPath:
     Attributes:
         bytes: about what they take.
         closed: whether nothing more is kept.
+        owner: who asked about it last.
     """
 
     def __init__(self, grew: Callable[["KeptPath", int], None]) -> None:
         self.bytes = 0
         self.closed = False
+        self.owner: weakref.ref[object] | None = None
         self._grew = grew
         self._points: dict[float, KnownPoint] = {}
         # Equal outputs of many points are kept once.

@@ -33,12 +33,17 @@ class KeptPoints:
         """The paths that have points, or may get some."""
         return sum(map(len, self._models.values()))
 
-    def of(self, spec: PathSpec) -> KeptPath | None:
-        """The points of a path, none at first; None where none can be kept."""
+    def of(self, spec: PathSpec, owner: object) -> KeptPath | None:
+        """The points of a path, none at first; None where none can be kept.
+
+        Args:
+            spec: the path.
+            owner: whose path it is now; paths of one owner do not drive each other out.
+        """
         key = spec.identity if self._most_bytes else None
         if key is None:
             return None
-        return self._models.setdefault(spec.model.name, _KeptOfModel(self._most_bytes)).of(key)
+        return self._models.setdefault(spec.model.name, _KeptOfModel(self._most_bytes)).of(key, owner)
 
 
 class _KeptOfModel:
@@ -61,21 +66,30 @@ class _KeptOfModel:
     def __len__(self) -> int:
         return len(self._every)
 
-    def of(self, key: bytes) -> KeptPath:
+    def of(self, key: bytes, owner: object) -> KeptPath:
         """The points of the path with this identity."""
         kept = self._every.get(key)
         if kept is None or kept.closed:
             kept = self._every[key] = KeptPath(self._grew)
         elif kept in self._paths:
             self._paths.move_to_end(kept)
+        kept.owner = weakref.ref(owner)
         return kept
 
     def _grew(self, kept: KeptPath, size: int) -> None:
-        """Count what a path has taken, and forget those asked about the longest ago, as far as needed."""
+        """Count what a path has taken, and forget those asked about the longest ago, as far as needed.
+
+        Of a long text that is larger than the memory the first windows stay: the others would drive them out
+        one after the other, and be driven out by them when the text is asked about again.
+        """
         self._paths.setdefault(kept)
         kept.bytes += size
         self.bytes += size
         while self.bytes > self._most_bytes:
-            oldest, _ = self._paths.popitem(last=False)
-            oldest.closed = True
-            self.bytes -= oldest.bytes
+            oldest = next(iter(self._paths))
+            self._forget(kept if oldest.owner is kept.owner else oldest)
+
+    def _forget(self, kept: KeptPath) -> None:
+        del self._paths[kept]
+        kept.closed = True
+        self.bytes -= kept.bytes
