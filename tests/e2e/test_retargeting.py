@@ -5,15 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from ligserve.client import (
     Aggregate,
     ClassTarget,
     Client,
     Explanation,
+    ImageClassification,
     InvalidRequestError,
     MultiLabelClassification,
+    NoiseTunnel,
     PairwiseSequenceClassification,
+    QuestionAnswering,
     SequenceClassification,
     TokenClassification,
     Window,
@@ -21,25 +25,36 @@ from ligserve.client import (
 )
 from ligserve.client.tasks import Task
 from ligserve.server.workers.models.head import TOKEN
-from tests.conftest import ENTITY_LABELS, NLI_LABELS, ZooModel
+from ligserve.server.workers.models.precision import device_precisions
+from ligserve.v1 import explanation_pb2 as pb
+from tests.conftest import ENTITY_LABELS, NLI_LABELS, QaZooModel, ZooModel
 from tests.live_server import live_server
 from tests.zoo.corpus import SENTENCES
+from tests.zoo.images import encoded, gradient
 
 TEXT = "The film was long, loud and not funny at all; my parents hated it."
 SPACES = ("probability", "log_odds", "logit")
 # Some 270 tokens for the zoo's models, which take 128.
 LONG = " ".join(SENTENCES[:10]) * 2
 ALL = Window(stride=60)
+QUESTION = "What was long?"
+
+BFLOAT16 = pytest.mark.skipif(
+    pb.PRECISION_BFLOAT16 not in device_precisions(torch.device("cpu")),
+    reason="this CPU has neither AVX-512 BF16 nor AMX",
+)
 
 
 @pytest.fixture(scope="module")
-def models(zoo_model: ZooModel) -> dict[str, Path]:
+def models(zoo_model: ZooModel, qa_zoo_model: QaZooModel, image_model: ZooModel) -> dict[str, Path]:
     return {
         "two": zoo_model("bert", 2),
         "three": zoo_model("roberta", 3),
         "nine": zoo_model("bert", 9),
         "nli": zoo_model("bert", labels=NLI_LABELS),
         "entities": zoo_model("bert", labels=ENTITY_LABELS, head=TOKEN),
+        "answers": qa_zoo_model("bert"),
+        "images": image_model("vit"),
     }
 
 
@@ -151,12 +166,14 @@ def test_models_that_cannot_be_retargeted_say_so(keeping: Client) -> None:
         ("three", PairwiseSequenceClassification(LONG, "Nobody laughed."), ALL),
         ("nli", ZeroShotClassification(LONG, ["cinema", "food"]), ALL),
         ("nli", ZeroShotClassification(LONG, ["cinema", "food"], multi_label=True), ALL),
+        ("answers", QuestionAnswering(QUESTION, LONG), ALL),
+        ("entities", TokenClassification(LONG), ALL),
     ],
 )
 def test_long_texts_are_known_too(
     keeping: Client, forgetful: Client, model: str, task: Task, windows: Window
 ) -> None:
-    # On this side of the other cases' windows: those of one text are the same.
+    # Apart from the other cases: windows of one text are the same, whatever is made of them.
     options: dict[str, Any] = {"long_input": windows, "embedding_layer": "all", "n_steps": 5}
     if windows.aggregate is Aggregate.MAX:
         options["n_steps"] = 6
@@ -203,3 +220,47 @@ def test_many_known_windows_are_no_deep_recursion(keeping: Client) -> None:
     assert len(first.windows) > 300
     assert again.cost.points == 0
     assert_equal(again, first, 1e-14)
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "options"),
+    [
+        ("answers", QuestionAnswering(QUESTION, TEXT), {}),
+        ("answers", QuestionAnswering(QUESTION, TEXT), {"convention": "library"}),
+        ("entities", TokenClassification(TEXT), {}),
+        ("images", ImageClassification(encoded(gradient(32, 32))), {}),
+        ("images", ImageClassification(encoded(gradient(32, 32)), targets=[0, 1]), {"convention": "library"}),
+        pytest.param(
+            "two", SequenceClassification("Coarse. " + TEXT), {"precision": "bfloat16"}, marks=BFLOAT16
+        ),
+    ],
+)
+def test_the_same_outputs_are_known_of_every_kind_of_model(
+    keeping: Client, forgetful: Client, model: str, task: Task, options: dict[str, Any]
+) -> None:
+    loose, tight = (0.2, 0.05) if "precision" in options else (0.05, 0.0002)
+    first = keeping.explain(model, task, tolerance=loose, **options)
+    again = keeping.explain(model, task, tolerance=loose, **options)
+    assert (again.cost.points, again.cost.gradients) == (0, 0)
+    assert again.cost.reused_points == first.cost.points > 0
+    assert [each.scores for each in again.targets] == [each.scores for each in first.targets]
+    assert [each.error_bound for each in again.targets] == [each.error_bound for each in first.targets]
+    more = keeping.explain(model, task, tolerance=tight, **options)
+    fresh = forgetful.explain(model, task, tolerance=tight, **options)
+    assert more.cost.reused_points == first.cost.points
+    assert more.cost.points == fresh.cost.points - first.cost.points
+    assert_equal(more, fresh, 1e-2 if "precision" in options else 1e-6)
+
+
+def test_other_outputs_of_tokens_and_coarse_arithmetic_do_not_follow(keeping: Client) -> None:
+    text = "Others. " + TEXT
+    keeping.explain("entities", TokenClassification(text))
+    logits = keeping.explain("entities", TokenClassification(text), output_space="logit")
+    assert logits.cost.reused_points == 0
+
+
+def test_noisy_copies_are_not_kept(keeping: Client) -> None:
+    task = ImageClassification(encoded(gradient(32, 32)), noise_tunnel=NoiseTunnel(samples=2))
+    first, again = (keeping.explain("images", task, n_steps=2) for _ in range(2))
+    assert first.cost.points == again.cost.points
+    assert again.cost.reused_points == 0

@@ -10,7 +10,7 @@ from transformers import ImageGPTConfig, ImageGPTForImageClassification, ImageGP
 
 from ligserve.internal.v1.frames_pb2 import ModelSource
 from ligserve.server.workers.description import describe
-from ligserve.server.workers.engine.pixel_path import PixelPathSpec
+from ligserve.server.workers.engine.pixel_path import PIXELS, PixelPathSpec
 from ligserve.server.workers.explainers.inputs.image_input import image_row
 from ligserve.server.workers.models.loaded import ImageModel
 from ligserve.server.workers.models.loading import ModelLoadError, load_model
@@ -75,3 +75,20 @@ def test_both_ends_of_a_path_are_exact(image_model: ZooModel) -> None:
     assert not start.any()
     with torch.no_grad():
         assert torch.equal(spec.run([row], [end[None]])[0], spec.predict())
+
+
+def test_only_an_image_without_a_pixel_stands_still(image_model: ZooModel) -> None:
+    model = loaded(image_model("vit"))
+    row = image_row(model, Image.new("RGB", (50, 40), (10, 200, 30)), library=True)
+    nothing = {**row, PIXELS: torch.zeros_like(row[PIXELS])}
+    assert PixelPathSpec(model, nothing, nothing).stands_still
+    assert not PixelPathSpec(model, row, row).stands_still
+
+
+def test_a_noisy_copy_is_no_path_that_is_met_again(image_model: ZooModel) -> None:
+    model = loaded(image_model("vit"))
+    row = image_row(model, Image.new("RGB", (50, 40), (10, 200, 30)), library=True)
+    same = dict(row)
+    assert PixelPathSpec(model, row, row).identity == PixelPathSpec(model, same, same).identity
+    assert PixelPathSpec(model, row, row).identity is not None
+    assert PixelPathSpec(model, dict(row), row).identity is None

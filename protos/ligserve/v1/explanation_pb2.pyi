@@ -1035,7 +1035,8 @@ class ExplainOptions(_message.Message):
     class, contrast or output space needs no new ones. Every point costs one backward pass for each class. For
     models of 2 to 8 logits that classify a text or a pair; INVALID_ARGUMENT for others. Without it only what the
     targets of this request tell is kept: of two classes one tells the other, and a probability its log-odds.
-    No effect on the windows of a long text, in other precisions than float32 and where the server keeps no points.
+    Holds for the windows of a long text as well. No effect in other precisions than float32 and where the server
+    keeps no points.
     Default: false.
     """
     precision: Global___Precision.ValueType

@@ -62,7 +62,9 @@ class _StopReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StopReason
     STOP_REASON_DEADLINE: _StopReason.ValueType  # 4
     """The deadline came near before the tolerance was reached."""
     STOP_REASON_NOISE_FLOOR: _StopReason.ValueType  # 5
-    """What is left of the error is rounding of the model's arithmetic; more points would not help."""
+    """What is left of the error is rounding of the model's arithmetic; more points would not help. Also of an output
+    that does not change: the warning NOTHING_TO_EXPLAIN tells, in place of ROUNDING_FLOOR.
+    """
 
 class StopReason(_StopReason, metaclass=_StopReasonEnumTypeWrapper):
     """Why the work on a target ended."""
@@ -78,7 +80,9 @@ STOP_REASON_MAX_POINTS: StopReason.ValueType  # 3
 STOP_REASON_DEADLINE: StopReason.ValueType  # 4
 """The deadline came near before the tolerance was reached."""
 STOP_REASON_NOISE_FLOOR: StopReason.ValueType  # 5
-"""What is left of the error is rounding of the model's arithmetic; more points would not help."""
+"""What is left of the error is rounding of the model's arithmetic; more points would not help. Also of an output
+that does not change: the warning NOTHING_TO_EXPLAIN tells, in place of ROUNDING_FLOOR.
+"""
 Global___StopReason: _TypeAlias = StopReason  # noqa: Y015
 
 @_typing.final
@@ -1297,7 +1301,11 @@ class Cost(_message.Message):
     gradients: _builtins.int
     """Backward passes of one row each: every point needs one for each target that is not done yet."""
     reused_points: _builtins.int
-    """Points that were known from an earlier request about the same input; points does not count them."""
+    """Points that were known from an earlier request about the same input; points does not count them. Other
+    outputs than those asked for before may follow from them for classifiers of texts, pairs and images in
+    float32; elsewhere only the same outputs are known (question answering: of the same answer). A window of
+    a long text is an input of its own. Noisy copies of an image are never known.
+    """
     token_passes: _builtins.int
     """Tokens that went through the model, once for each forward or backward pass of their row; without
     padding. What time is spent on, and so the unit of the server's limit.

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from ligserve.server.workers.engine.gradient import gradient_of
 from ligserve.server.workers.engine.node_values import Columns, columns_of, node_values
-from ligserve.server.workers.engine.path import Path, PointValue
+from ligserve.server.workers.engine.path import Path
+from ligserve.server.workers.engine.point_value import PointValue
 from ligserve.server.workers.engine.scheduler import OUTPUTS_PER_TURN, Slice
 from ligserve.server.workers.models.loaded import RowInputs
 from ligserve.server.workers.models.precision import tensor_cores

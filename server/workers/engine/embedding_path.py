@@ -1,6 +1,5 @@
 """A path that moves the embeddings of a text."""
 
-import hashlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -8,11 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from ligserve.server.errors import FailedPreconditionError
+from ligserve.server.workers.engine.row_digest import row_digest
 from ligserve.server.workers.engine.spec import Ends, PathSpec
 from ligserve.server.workers.models.layers import EmbeddingLayer, layer_outputs, replaced_outputs
 from ligserve.server.workers.models.loaded import RowInputs, TextModel
 from ligserve.server.workers.models.precision import Precision
 from ligserve.v1 import explanation_pb2 as pb
+
+# Inputs that the look-up of words does not depend on.
+_NOT_LOOKED_UP = {"position_ids", "token_type_ids", "attention_mask"}
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,21 @@ class EmbeddingPathSpec(PathSpec):
 
     @property
     def identity(self) -> bytes | None:
-        """A digest of all that a path over a classifier's input depends on; no input can be read from it."""
-        if self.model.head.per_token or self.precision != pb.PRECISION_FLOAT32:
-            return None
-        modules = repr([id(module) for module in self.layer.modules]).encode()
-        return _digest(self.row, self.baseline_row, self._zeroed_row, salt=modules)
+        """A digest of all that a path depends on; no input can be read from it."""
+        modules = repr((self.precision, [id(module) for module in self.layer.modules])).encode()
+        return row_digest(self.row, self.baseline_row, self._zeroed_row, salt=modules)
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether the input is its own baseline."""
+        if self.zeroed is not None and self.zeroed.any():
+            return False
+        looks_up_words = self.layer is self.model.layers[pb.EMBEDDING_LAYER_WORD]
+        passed = _NOT_LOOKED_UP if looks_up_words else set()
+        row, other = (
+            {name: each[name] for name in each.keys() - passed} for each in (self.row, self.baseline_row)
+        )
+        return row.keys() == other.keys() and all(torch.equal(row[name], other[name]) for name in row)
 
     @property
     def start_key(self) -> bytes | None:
@@ -67,7 +80,7 @@ class EmbeddingPathSpec(PathSpec):
         sought = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
         special = torch.isin(ids, torch.tensor(sorted(sought), dtype=ids.dtype))
         kept = {**self.row, "input_ids": torch.where(special, ids, -1)}
-        return _digest(kept, self.baseline_row, self._zeroed_row)
+        return row_digest(kept, self.baseline_row, self._zeroed_row)
 
     @property
     def batch_key(self) -> Hashable:
@@ -127,14 +140,3 @@ class EmbeddingPathSpec(PathSpec):
             return start
         zeroed = nn.functional.pad(self.zeroed, (shift, 0))[: len(start)]
         return torch.where(self.model.transfer.send(zeroed)[:, None], torch.zeros_like(start), start)
-
-
-def _digest(*rows: RowInputs, salt: bytes = b"") -> bytes:
-    """Of the names, types, shapes and values of rows' inputs."""
-    digest = hashlib.blake2b(salt, digest_size=32)
-    for row in rows:
-        for name, values in sorted(row.items()):
-            digest.update(f"{name} {values.dtype} {tuple(values.shape)} ".encode())
-            digest.update(values.contiguous().numpy().tobytes())
-        digest.update(b";")
-    return digest.digest()

@@ -144,7 +144,7 @@ class Engine:
         yield from ()
 
     def _begin(self, path: Path) -> None:
-        path.begin(self._kept.of(path.spec, path.owner))
+        path.begin(self._kept.of(path.spec, path.owner, path.least_bytes))
 
     def _drop_finished(self) -> None:
         active, turns = (path.spec.workload for path in self._scheduler), 1 + bool(self._under_way)

@@ -99,6 +99,12 @@ class KeptPath:
             self._grew(self, size if self.bytes else size + PATH_BYTES)
         return point
 
+    def close(self) -> None:
+        """Forget all, and keep nothing more."""
+        self.closed = True
+        self._points.clear()
+        self._outputs.clear()
+
     def values(self, alphas: Sequence[float], needed: tuple[Output, ...]) -> dict[float, NodeValue | Lacking]:
         """The values of the needed outputs, or those that are lacking, at those points that are known."""
         return values_at({alpha: self._points[alpha] for alpha in alphas if alpha in self._points}, needed)

@@ -33,14 +33,15 @@ class KeptPoints:
         """The paths that have points, or may get some."""
         return sum(map(len, self._models.values()))
 
-    def of(self, spec: PathSpec, owner: object) -> KeptPath | None:
+    def of(self, spec: PathSpec, owner: object, least_bytes: int = 0) -> KeptPath | None:
         """The points of a path, none at first; None where none can be kept.
 
         Args:
             spec: the path.
             owner: whose path it is now; paths of one owner do not drive each other out.
+            least_bytes: what its points will take at least; too many would drive out all others for nothing.
         """
-        key = spec.identity if self._most_bytes else None
+        key = spec.identity if least_bytes < self._most_bytes else None
         if key is None:
             return None
         return self._models.setdefault(spec.model.name, _KeptOfModel(self._most_bytes)).of(key, owner)
@@ -91,5 +92,5 @@ class _KeptOfModel:
 
     def _forget(self, kept: KeptPath) -> None:
         del self._paths[kept]
-        kept.closed = True
+        kept.close()
         self.bytes -= kept.bytes

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ligserve.server.errors import FailedPreconditionError
 from ligserve.server.workers.engine.outputs import Output
-from ligserve.server.workers.engine.path import PointValue
+from ligserve.server.workers.engine.point_value import PointValue
 from ligserve.server.workers.engine.rounding import ROUNDINGS
 from ligserve.server.workers.engine.scheduler import Slice
 from ligserve.server.workers.quadrature import EndValue, NodeValue

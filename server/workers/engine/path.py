@@ -3,31 +3,17 @@
 import time
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import NamedTuple
-
-from torch import Tensor
 
 from ligserve.server.workers.engine.kept_path import KeptPath, values_at
 from ligserve.server.workers.engine.known_points import Lacking
 from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.engine.path_listener import PathListener
+from ligserve.server.workers.engine.point_value import PointValue
 from ligserve.server.workers.engine.spec import Ends, PathSpec
 from ligserve.server.workers.quadrature import LockStepRule, NodeValue, QuadratureRule
 
-
-class PointValue(NamedTuple):
-    """What a batch gives for one point.
-
-    Attributes:
-        alpha: the point.
-        value: of the outputs that were evaluated.
-        logits: (C,) or (T, C), float64.
-    """
-
-    alpha: float
-    value: NodeValue
-    logits: Tensor
+FLOAT32_BYTES = 4
 
 
 class Path:
@@ -76,7 +62,11 @@ class Path:
         self._missing = set(self._due)
         self._held_back: list[float] = []
         self._first: NodeValue | None = None
-        if preview:
+        self._preview = preview
+        # The one value of all points, once it is known.
+        self._still: NodeValue | None = None
+        self._stands_still = spec.stands_still
+        if preview or self._stands_still:
             self._due, self._held_back = self._due[:1], self._due[1:]
         self._waits = False
         self.cancelled_at: float | None = None
@@ -104,6 +94,11 @@ class Path:
     def evaluated(self) -> tuple[Output, ...]:
         """What a batch works out at the points that `take` gives next."""
         return self._lacking.get(self._due[0], self._usual)
+
+    @property
+    def least_bytes(self) -> int:
+        """What the token sums of its first round take at least."""
+        return len(self._missing) * len(self.needed) * self.spec.length * FLOAT32_BYTES
 
     @property
     def planned(self) -> int:
@@ -169,6 +164,9 @@ class Path:
 
     def _take_known(self) -> None:
         """Points that are due and need no batch; of others, what they lack."""
+        if self._still is not None:
+            self._stay()
+            return
         if self._kept is None or not self._due:
             return
         known = self._kept.values(self._due, self.needed)
@@ -182,7 +180,17 @@ class Path:
         if found:
             self._points_done()
 
+    def _stay(self) -> None:
+        """Every point that is due is like the first."""
+        due, self._due = self._due, []
+        if self._still is not None and due:
+            for alpha in due:
+                self._add(alpha, self._still)
+            self._points_done()
+
     def _add(self, alpha: float, value: NodeValue) -> None:
+        if self._stands_still:
+            value = self._still = self._still or value.at_rest()
         self.rule.add(alpha, value)
         self._missing.discard(alpha)
         if self._held_back:
@@ -192,7 +200,8 @@ class Path:
         if self._held_back and self._first is not None:
             self._due, self._held_back = self._held_back, []
             self.listener.points_done(self)
-            self.listener.previewed(self, self._first)
+            if self._preview:
+                self.listener.previewed(self, self._first)
             self._take_known()
         elif self._missing:
             self.listener.points_done(self)

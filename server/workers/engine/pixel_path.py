@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ligserve.server.workers.engine.row_digest import row_digest
 from ligserve.server.workers.engine.spec import Ends, PathSpec
 from ligserve.server.workers.models.loaded import ImageModel, RowInputs
 from ligserve.server.workers.models.precision import Precision
@@ -51,6 +52,18 @@ class PixelPathSpec(PathSpec):
         side = USUAL_PATCH if patch is None or self.model.merges_patches else patch
         _, height, width = self.shape
         return -(-height // side) * -(-width // side)
+
+    @property
+    def identity(self) -> bytes | None:
+        """A digest of all that a path depends on; None of a noisy copy, which is one of very many."""
+        if self.row is not self.prediction_row:
+            return None
+        return row_digest(self.row, salt=str(self.precision).encode())
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether all pixel values are zero."""
+        return not self.row[PIXELS].any()
 
     @property
     def batch_key(self) -> Hashable:

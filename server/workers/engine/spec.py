@@ -43,6 +43,11 @@ class PathSpec(ABC):
         return None
 
     @property
+    def stands_still(self) -> bool:
+        """Whether it is known beforehand that it ends where it starts, so that all its points are one."""
+        return False
+
+    @property
     def tells_others(self) -> bool:
         """Whether outputs that were not evaluated may follow from the logits and those that were."""
         return self.precision == pb.PRECISION_FLOAT32 and not self.model.head.per_token

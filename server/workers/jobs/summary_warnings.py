@@ -20,6 +20,7 @@ def summary_warnings(
     """Those of each target, of many a few."""
     return [
         *_a_few(_baselines(explained, targets), "BASELINE_NOT_NEUTRAL", len(targets)),
+        *_a_few(_unchanged(explained, targets), "NOTHING_TO_EXPLAIN", len(targets)),
         *_a_few(_floors(explained, targets, precision), "ROUNDING_FLOOR", len(targets)),
     ]
 
@@ -44,12 +45,31 @@ def _baselines(explained: Sequence[Explained], targets: Sequence[pb.TargetSummar
             )
 
 
+def _unchanged(explained: Sequence[Explained], targets: Sequence[pb.TargetSummary]) -> Iterator[str]:
+    """One for each target that is the same at the baseline and at the input."""
+    for each, reached in zip(explained, targets, strict=True):
+        if _is_unchanged(reached):
+            less = (
+                f"but for rounding ({reached.error_bound:.2g} at most)" if reached.error_bound else "at all"
+            )
+            yield (
+                f"the output for {each.about} does not change {less} from the baseline to the input: "
+                "there is nothing to explain, another baseline may say more"
+            )
+
+
+def _is_unchanged(reached: pb.TargetSummary) -> bool:
+    """Whether every score is 0, as far as is known, and the output moves no further than rounding may."""
+    still = reached.score_sum == 0 and abs(reached.f_input - reached.f_baseline) <= reached.error_bound
+    return reached.HasField("error_bound") and still and reached.score_error_sum == 0
+
+
 def _floors(
     explained: Sequence[Explained], targets: Sequence[pb.TargetSummary], precision: Precision
 ) -> Iterator[str]:
     """One for each target that rounding keeps from its tolerance, with the errors that remain."""
     for each, reached in zip(explained, targets, strict=True):
-        if reached.stop_reason == pb.STOP_REASON_NOISE_FLOOR:
+        if reached.stop_reason == pb.STOP_REASON_NOISE_FLOOR and not _is_unchanged(reached):
             yield (
                 f"{precision_name(precision)} rounds too much for the tolerance asked for: the scores of "
                 f"{each.about} may be off by {reached.score_error_sum / BAR:.2g} in all (estimated), their "

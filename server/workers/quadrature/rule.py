@@ -57,6 +57,11 @@ class NodeValue:
         """What the deployed model gives here, if this is an end of the path."""
         return self.deployed or EndValue(self.f, self.noise)
 
+    def at_rest(self) -> "NodeValue":
+        """What every point is where nothing moves: the scores are 0, and f is the same by rounding, too."""
+        f = self.end.f
+        return NodeValue(f, np.zeros_like(self.token_sums), np.zeros_like(f), self.log_odds)
+
 
 @dataclass(frozen=True, slots=True)
 class PathEstimate:
