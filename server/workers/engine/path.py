@@ -58,7 +58,7 @@ class Path:
         self._lacking: dict[float, Lacking] = {}
         self._ends: Sequence[Ends] | None = None
         self._due = rule.start()
-        self._planned = len(self._due)
+        self._planned = 1 if spec.stands_still else len(self._due)
         self._missing = set(self._due)
         self._held_back: list[float] = []
         self._first: NodeValue | None = None
