@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from typing import Any
 
 from ligserve.server.workers.engine.scheduler import Scheduler, Slice
 from ligserve.server.workers.process import serve_front
@@ -11,14 +10,14 @@ MANY_TOKENS = 50
 next_batch = Scheduler.next_batch
 
 
-def breaking(scheduler: Scheduler, *args: Any, **kwargs: Any) -> list[Slice]:
+def breaking(scheduler: Scheduler, most_turns: int | None = None) -> list[Slice]:
     if any(path.spec.tokens > MANY_TOKENS for path in scheduler):
         raise MemoryError
-    return next_batch(scheduler, *args, **kwargs)
+    return next_batch(scheduler, most_turns)
 
 
 if __name__ == "__main__":
-    Scheduler.next_batch = breaking  # type: ignore[method-assign]
+    Scheduler.next_batch = breaking  # type: ignore[method-assign, assignment]
     parser = argparse.ArgumentParser()
     parser.add_argument("--fd", type=int, required=True)
     sys.exit(serve_front(parser.parse_args().fd))

@@ -351,7 +351,7 @@ def test_a_documents_first_estimate_comes_with_the_first_round(load_zoo: LoadZoo
     """However long the interval; and no other one within it, of whichever window."""
     request = request_of(targets=(0, 1))
     request.options.tolerance.relative = 1e-5
-    order = {"partial_estimates": True, "estimate_interval": 60.0}
+    order: dict[str, Any] = {"partial_estimates": True, "estimate_interval": 60.0}
     front = Front().run(plan_of(load_zoo("bert"), request), engine, **order)
     early = [estimate for estimate in front.all("estimate") if not estimate.final]
     assert [(estimate.target, estimate.round) for estimate in early] == [(0, 1), (1, 1)]

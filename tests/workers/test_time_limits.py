@@ -52,7 +52,7 @@ def test_a_countdown_is_up_before_a_step_would_end_too_late(monkeypatch: pytest.
     ],
 )
 def test_a_deadline_in_the_survey_says_how_far_it_was(
-    load_zoo: LoadZoo, monkeypatch: pytest.MonkeyPatch, limit: dict[str, float], remedy: str
+    load_zoo: LoadZoo, monkeypatch: pytest.MonkeyPatch, limit: dict[str, Any], remedy: str
 ) -> None:
     engine = Engine(token_budget=256)
     plan = plan_of(load_zoo("bert"), request_of(" ".join([TEXT] * 3), stride=60))
@@ -69,7 +69,7 @@ def test_a_deadline_in_the_survey_says_how_far_it_was(
 
 @pytest.mark.parametrize("limit", [{}, {"time_limit": 600.0}])
 def test_an_answer_that_the_server_cut_says_so(
-    load_zoo: LoadZoo, engine: Engine, limit: dict[str, float]
+    load_zoo: LoadZoo, engine: Engine, limit: dict[str, Any]
 ) -> None:
     request = request_of(targets=(0,), stride=30)
     request.options.fixed_steps.n_steps = 20

@@ -140,11 +140,8 @@ class Engine:
 
     def _starting(self, path: Path) -> Iterator[None]:
         self._scheduler.add(path)
-        self._tell(path, partial(self._begin, path))
+        self._tell(path, lambda: path.begin(self._kept.of(path.spec, path.owner, path.least_bytes)))
         yield from ()
-
-    def _begin(self, path: Path) -> None:
-        path.begin(self._kept.of(path.spec, path.owner, path.least_bytes))
 
     def _drop_finished(self) -> None:
         active, turns = (path.spec.workload for path in self._scheduler), 1 + bool(self._under_way)
