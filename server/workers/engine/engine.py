@@ -146,9 +146,8 @@ class Engine:
     def _drop_finished(self) -> None:
         active, turns = (path.spec.workload for path in self._scheduler), 1 + bool(self._under_way)
         margin = self._turn_times.margin(active, turns + len(self._in_flight)) + self._forward_work.seconds
-        now = time.monotonic()
         for path in self._scheduler:
-            if path.deadline is not None and now > path.deadline - margin and not path.cancelled:
+            if path.deadline is not None and time.monotonic() > path.deadline - margin and not path.cancelled:
                 self._tell(path, path.stop_early)
             if path.cancelled or path.finished:
                 self._scheduler.remove(path)
