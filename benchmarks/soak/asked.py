@@ -4,8 +4,9 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from benchmarks.soak.made import made_text
 from benchmarks.soak.models import ANSWERER, CLASSIFIER, ENTAILMENT, SECOND, TAGGER
-from benchmarks.texts import LONG, SHORT, TOPICS
+from benchmarks.texts import SHORT, TOPICS
 from ligserve.client import (
     MultiLabelClassification,
     QuestionAnswering,
@@ -50,23 +51,42 @@ def mixed(chance: random.Random) -> Asked:
     return chance.choice(_WRONG)(asked) if chance.randrange(ONE_IN_SO_MANY_IS_WRONG) == 0 else asked
 
 
-def lasting(chance: random.Random) -> Asked:
-    """A request that takes dozens of small batches."""
-    task = SequenceClassification(chance.choice(SHORT))
-    return Asked("lasting", CLASSIFIER, task, {"n_steps": 100}, streamed=chance.random() < 0.5)
+def lasting(chance: random.Random, kind: str) -> Asked:
+    """A request that takes many small batches; of a kind of LASTING."""
+    model, task, options = LASTING[kind](chance)
+    return Asked(kind, model, task, options, streamed=chance.random() < 0.5)
 
 
 _KINDS: Mapping[str, Callable[[random.Random], tuple[str, Task]]] = {
-    "short text": lambda chance: (CLASSIFIER, SequenceClassification(chance.choice(SHORT))),
-    "other architecture": lambda chance: (SECOND, SequenceClassification(chance.choice(SHORT))),
-    "long text": lambda chance: (CLASSIFIER, SequenceClassification(chance.choice(LONG))),
-    "labels": lambda chance: (CLASSIFIER, MultiLabelClassification(chance.choice(SHORT))),
-    "tokens": lambda chance: (TAGGER, TokenClassification(chance.choice(SHORT))),
+    "short text": lambda chance: (CLASSIFIER, SequenceClassification(made_text(chance))),
+    "other architecture": lambda chance: (SECOND, SequenceClassification(made_text(chance))),
+    "long text": lambda chance: (CLASSIFIER, SequenceClassification(made_text(chance, 60, 90))),
+    "labels": lambda chance: (CLASSIFIER, MultiLabelClassification(made_text(chance))),
+    "tokens": lambda chance: (TAGGER, TokenClassification(made_text(chance))),
     "hypotheses": lambda chance: (
         ENTAILMENT,
-        ZeroShotClassification(chance.choice(SHORT), TOPICS[:3], multi_label=chance.random() < 0.5),
+        ZeroShotClassification(made_text(chance), TOPICS[:3], multi_label=chance.random() < 0.5),
     ),
-    "answer": lambda chance: (ANSWERER, QuestionAnswering("Who?", chance.choice(SHORT))),
+    "answer": lambda chance: (ANSWERER, QuestionAnswering("Who?", made_text(chance))),
+}
+
+
+# What is cancelled. Fixed steps and tolerances, one path and several, one target and many.
+LASTING: Mapping[str, Callable[[random.Random], tuple[str, Task, ExplainKeywords]]] = {
+    "steps": lambda chance: (CLASSIFIER, SequenceClassification(made_text(chance)), {"n_steps": 100}),
+    "tolerance": lambda chance: (SECOND, SequenceClassification(made_text(chance)), {"tolerance": 1e-4}),
+    "document": lambda chance: (
+        CLASSIFIER,
+        SequenceClassification(made_text(chance, 150, 250)),
+        {"n_steps": 20, "long_input": "window"},
+    ),
+    "tokens": lambda chance: (TAGGER, TokenClassification(made_text(chance)), {"n_steps": 30}),
+    "hypotheses": lambda chance: (
+        ENTAILMENT,
+        ZeroShotClassification(made_text(chance), TOPICS[:3], multi_label=chance.random() < 0.5),
+        {"n_steps": 30},
+    ),
+    "answer": lambda chance: (ANSWERER, QuestionAnswering("Who?", made_text(chance)), {"n_steps": 60}),
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.soak.asked import lasting
+from benchmarks.soak.asked import LASTING, lasting
 from benchmarks.soak.requests import answer
 from benchmarks.soak.watch import memory_line, watched
 from ligserve.client import AsyncClient
@@ -56,6 +56,7 @@ class Cancelled:
                 f"  {self.spent} for cancelled calls, {self.saved:.0%} less than those would have cost,",
                 f"  {counts['cancelled_points']} of them in the batch that was at hand",
                 f"  {counts['late_points']} points of calls that were cancelled more than one batch before",
+                f"  {counts['carried_points']} times a point was carried along in a batch of many targets",
                 f"memory of front + worker, MiB: {self.memory}, {'flat' if self.flat else 'GREW'}",
                 f"the worker {'lived' if self.lived else 'DIED'}",
             )
@@ -67,22 +68,23 @@ async def soak_cancels(models: Mapping[str, Path], log: Path, cancels: int, clie
     chance, ended = random.Random(11), Counter[str]()
     with watched(models, log, {"token_budget": TOKEN_BUDGET}) as watch:
         async with AsyncClient(watch.server.address) as client:
-            ended["points"] += await answer(client, lasting(chance))
+            await _whole(client, chance, clients, ended)
             began = time.monotonic()
-            whole = await asyncio.gather(*(answer(client, lasting(chance)) for _ in range(clients)))
-            full = time.monotonic() - began
+            whole = await _whole(client, chance, clients, ended)
+            # So long a call of some kind takes beside others.
+            full = (time.monotonic() - began) / len(LASTING)
             watch.look(0)
             for look in range(1, LOOKS + 1):
                 await _cancel_all(client, chance, cancels // LOOKS, clients, full, ended)
                 watch.look(look * cancels // LOOKS)
             # The server answers as before.
-            ended["points"] += sum(whole) + await answer(client, lasting(chance))
+            await _whole(client, chance, 1, ended)
         lived = watch.workers_live
     (counts,) = watch.told("worker_ends")
     spent = counts["points"] - ended["points"]
-    cost = ended["cancelled"] * sum(whole) / len(whole)
+    cost = sum(ended[kind] * points for kind, points in whole.items())
     return Cancelled(
-        cancelled=ended["cancelled"],
+        cancelled=sum(ended[kind] for kind in LASTING),
         answered=ended["answered"],
         spent=spent,
         saved=1 - spent / cost,
@@ -91,6 +93,18 @@ async def soak_cancels(models: Mapping[str, Path], log: Path, cancels: int, clie
         lived=lived,
         flat=watch.flat,
     )
+
+
+async def _whole(
+    client: AsyncClient, chance: random.Random, clients: int, ended: Counter[str]
+) -> dict[str, float]:
+    """Have calls of every kind answered, so many at a time; the points of one, by kind."""
+    points = {}
+    for kind in LASTING:
+        each = await asyncio.gather(*(answer(client, lasting(chance, kind)) for _ in range(clients)))
+        points[kind] = sum(each) / len(each)
+        ended["points"] += sum(each)
+    return points
 
 
 async def _cancel_all(
@@ -108,7 +122,8 @@ async def _cancel_all(
 
 async def _cancelled(client: AsyncClient, chance: random.Random, full: float, ended: Counter[str]) -> bool:
     """Ask, and cancel after 0 to `full` seconds; false if the answer came before."""
-    call = asyncio.create_task(answer(client, lasting(chance)))
+    kind = chance.choice(list(LASTING))
+    call = asyncio.create_task(answer(client, lasting(chance, kind)))
     done, _ = await asyncio.wait((call,), timeout=chance.uniform(0.0, full))
     if done:
         ended["answered"] += 1
@@ -116,5 +131,5 @@ async def _cancelled(client: AsyncClient, chance: random.Random, full: float, en
         return False
     call.cancel()
     await asyncio.wait((call,))
-    ended["cancelled"] += 1
+    ended[kind] += 1
     return True

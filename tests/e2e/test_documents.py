@@ -75,11 +75,19 @@ def test_events_come_in_order_and_tell_what_is_left(client: Client) -> None:
     assert kinds[0] is HeaderEvent
     assert kinds[-1] is SummaryEvent
     assert set(kinds[1:-1]) == {EstimateEvent}
-    told = [event for event in events if isinstance(event, ProgressEvent) and event.unexplained]
-    assert told[-1].windows == len(explanation.windows)
-    sizes = sorted((abs(window.changes[0]) for window in explanation.windows), reverse=True)
-    for event in told:
-        assert abs(event.unexplained[0]) <= sum(sizes[: event.windows - event.windows_done]) + 1e-9
+    left = {number: window.changes[0] for number, window in enumerate(explanation.windows)}
+    told = 0
+    for event in events:
+        if isinstance(event, EstimateEvent) and event.final:
+            del left[event.window]
+        if isinstance(event, ProgressEvent) and event.unexplained:
+            assert event.unexplained[0] == pytest.approx(sum(left.values()), abs=1e-9)
+            assert (event.windows, event.windows_done) == (
+                len(explanation.windows),
+                event.windows - len(left),
+            )
+            told += 1
+    assert told > 1
 
 
 def test_the_unary_answer_is_the_streams(client: Client, document: Explanation) -> None:
