@@ -106,7 +106,7 @@ def test_a_page_shows_the_text_beside_the_windows(explained: Explanation) -> Non
     page = explained.html()
     assert page.count("<details") == len(explained.windows) + 1
     assert "beside every window" in page
-    assert page.index("window 0") < page.index("beside every window"), "it is the second text"
+    assert page.index("characters 0 to") < page.index("beside every window"), "it is the second text"
     text = " ".join(explained.texts)
     for word in ("parents", "any", "good"):
         assert word in text

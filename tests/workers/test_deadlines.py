@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from ligserve.server.workers.engine import engine as engine_module
 from ligserve.server.workers.engine import forward_work, in_flight
 from ligserve.server.workers.engine.engine import Engine
-from ligserve.server.workers.engine.kept_points import KeptPoints
 from ligserve.server.workers.engine.path import Path
+from ligserve.server.workers.engine.scheduler import Scheduler
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.quadrature import AdaptiveRule, FixedRule, PathEstimate, midpoint
 from tests.workers.conftest import LoadZoo, Recorder
@@ -129,10 +129,10 @@ def test_an_engine_that_breaks_tells_so(load_zoo: LoadZoo, monkeypatch: pytest.M
     """By what no path is to blame for."""
     broken: queue.SimpleQueue[Exception] = queue.SimpleQueue()
 
-    def trim(_: KeptPoints) -> None:
+    def exhausted(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(KeptPoints, "trim", trim)
+    monkeypatch.setattr(Scheduler, "next_batch", exhausted)
     engine = Engine(broken=broken.put)
     path = Path(spec_of(load_zoo("bert"), TEXT), AdaptiveRule(1e-6, 512), Recorder([PROBABILITY]), None)
     engine.submit(path)
