@@ -129,7 +129,7 @@ def test_an_engine_that_breaks_tells_so(load_zoo: LoadZoo, monkeypatch: pytest.M
     """By what no path is to blame for."""
     broken: queue.SimpleQueue[Exception] = queue.SimpleQueue()
 
-    def exhausted(*_: object) -> None:
+    def exhausted(*_: object, most_turns: int | None = None) -> None:
         raise MemoryError
 
     monkeypatch.setattr(Scheduler, "next_batch", exhausted)
