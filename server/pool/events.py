@@ -17,8 +17,8 @@ class EventBuffer:
 
     It is bounded by the size of the answer rather than by its length in time: an estimate that is not final
     takes the place of the one before it, and final scores make it void; of progress only the last word stays,
-    behind all that it counts. All else stays. An estimate whose first chunk is given is given whole, before
-    the next one of its target and window.
+    behind all that it counts. All else stays, previews too. An estimate whose first chunk is given is given
+    whole, before the next one of its target and window.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class EventBuffer:
         """Take an event; a summary is the last one."""
         if self._ended:
             return
-        if event.HasField("estimate"):
+        if event.HasField("estimate") and not event.estimate.preview:
             self._put_chunk(event)
         else:
             self._put_whole(event)

@@ -82,6 +82,15 @@ async def test_nothing_follows_the_summary() -> None:
     assert await drained(buffer) == [Event(summary=pb.Summary())]
 
 
+async def test_a_preview_stays_whatever_comes_after_it() -> None:
+    buffer = EventBuffer()
+    preview = Event(estimate=pb.Estimate(scores=[0.5], preview=True))
+    finals = [estimate(0, 1.0, final=True)]
+    for event in [preview, estimate(0, 0.9), *finals, Event(summary=pb.Summary())]:
+        buffer.put(event)
+    assert await drained(buffer) == [preview, *finals, Event(summary=pb.Summary())]
+
+
 async def test_progress_comes_behind_all_that_it_counts() -> None:
     buffer = EventBuffer()
     scores, words = estimate(0, 1.0, final=True), [done(0), done(1)]
