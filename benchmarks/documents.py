@@ -61,7 +61,8 @@ def main() -> int:
     text = cut(prose(arguments.text), arguments.tokens, arguments.model)
     alone: list[float] = []
     beside: list[float] = []
-    with Server({MODEL: arguments.model}, threads=arguments.threads) as server:
+    settings = {"max_deadline_s": TIMEOUT_S}
+    with Server({MODEL: arguments.model}, threads=arguments.threads, settings=settings) as server:
         with Client(server.address, timeout=TIMEOUT_S) as client:
             client.explain(MODEL, SequenceClassification(SHORT[0]), tolerance=SHORT_TOLERANCE)
             alone += (ask_short(client, number) for number in range(arguments.short))
@@ -84,6 +85,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--tokens", type=int, default=5000, help="how much of it (5000)")
     parser.add_argument("--stride", type=int, default=0, help="tokens from window to window (the server's)")
     parser.add_argument("--tolerance", type=float, default=0.01, help="of the document (0.01)")
+    parser.add_argument("--steps", type=int, help="so many steps in place of a tolerance")
     parser.add_argument("--short", type=int, default=20, help="short requests, alone and beside it (20)")
     parser.add_argument("--sample", type=int, default=3, help="windows that the library explains (3)")
     parser.add_argument("--threads", type=int, default=2, help="torch threads (2)")
@@ -112,7 +114,10 @@ def explain(address: str, text: str, arguments: argparse.Namespace) -> Seen:
     request = pb.StreamExplainRequest()
     request.request.model = MODEL
     request.request.sequence_classification.text = text
-    request.request.options.tolerance.relative = arguments.tolerance
+    if arguments.steps:
+        request.request.options.fixed_steps.n_steps = arguments.steps
+    else:
+        request.request.options.tolerance.relative = arguments.tolerance
     if arguments.stride:
         request.request.options.long_input.window.stride = arguments.stride
     seen, asked = Seen(), time.perf_counter()
