@@ -271,10 +271,15 @@ def test_a_path_that_nobody_wants_any_more_ends_within_a_turn(
 ) -> None:
     spec = spec_of(bert)
     path = Path(spec, FixedRule(*gauss_legendre(9)), Recorder(many(spec, turns=20)), None)
-    backward_passes.before[1] = path.cancel
+    left = threading.Event()
+
+    def leave() -> None:
+        path.cancel()
+        left.set()
+
+    backward_passes.before[1] = leave
     engine.submit(path)
-    while backward_passes.count < 1:
-        time.sleep(0.001)
+    assert left.wait(60)
     run(spec, many(spec, turns=1)[:1], engine, steps=1)
     assert backward_passes.count <= OUTPUTS_PER_TURN + 1
     assert path.cost.points == 0
