@@ -95,11 +95,12 @@ def test_batches_of_the_engine_keep_to_it(greedy: TextModel, monkeypatch: pytest
 
 
 def test_free_memory_is_what_a_limit_of_addresses_leaves() -> None:
-    """In a process of its own: it is not easily taken back."""
+    """In a process of its own: it is not easily taken back. In one thread: each more takes 72 MiB of addresses."""
     script = (
         "import resource, torch\n"
         "from ligserve.server.workers.engine.free_memory import free_memory\n"
         "cpu = torch.device('cpu')\n"
+        "torch.set_num_threads(1)\n"
         "pages = int(open('/proc/self/statm').read().split()[0])\n"
         f"most = pages * resource.getpagesize() + 400 * {MIB}\n"
         "resource.setrlimit(resource.RLIMIT_AS, (most, most))\n"
