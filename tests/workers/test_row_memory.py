@@ -95,7 +95,7 @@ def test_batches_of_the_engine_keep_to_it(greedy: TextModel, monkeypatch: pytest
 
 
 def test_free_memory_is_what_a_limit_of_addresses_leaves() -> None:
-    """In a process of its own: it is not easily taken back. In one thread: each more takes 72 MiB of addresses."""
+    """In a process of its own: it is not easily taken back. A thread more would take 72 MiB of addresses."""
     script = (
         "import resource, torch\n"
         "from ligserve.server.workers.engine.free_memory import free_memory\n"
