@@ -17,11 +17,16 @@ from ligserve.server.large_messages import merge_header
 from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.explainers import PLANNERS, Plan
+from ligserve.server.workers.explainers.documents.window_input import WindowReader
+from ligserve.server.workers.explainers.documents.window_paths import WindowPaths
+from ligserve.server.workers.explainers.inputs.text_input import TextInput
 from ligserve.server.workers.identity import WorkerIdentity
+from ligserve.server.workers.jobs import part
 from ligserve.server.workers.jobs.assignment import Assignment
 from ligserve.server.workers.jobs.document_job import DocumentJob
 from ligserve.server.workers.jobs.job_channel import JobChannel
 from ligserve.server.workers.models.loaded import RowInputs, TextModel
+from ligserve.server.workers.quadrature import QuadratureRule
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
 from tests.workers.conftest import LoadZoo
@@ -278,17 +283,64 @@ def test_cancelling_after_three_windows_stops_the_points(
     request.options.fixed_steps.n_steps = 20
     plan = plan_of(load_zoo("bert"), request)
     front = Front(at=leave).run(plan, engine)
-    # A job after it, so that the engine has gone on.
-    short = request_of(stride=126)
-    short.options.fixed_steps.n_steps = 1
-    after = Front().run(plan_of(load_zoo("bert"), short), engine)
+    own = points_of_a_document_after(engine, load_zoo("bert"), computed)
     assert len(plan.paths) > 10
     assert len(done) == 3
     # 22 points a window, three windows done; two more were open, and the batch at hand is always finished.
-    own = sum(computed) - sum(target.points for target in after.summary.targets)
     assert 3 * 22 <= own <= 5 * 22
     assert not front.all("summary")
     assert front.failure is None
+
+
+def points_of_a_document_after(engine: Engine, model: TextModel, computed: list[int]) -> int:
+    """What was computed so far, once the engine has gone on to another document and done it."""
+    short = request_of(stride=126)
+    short.options.fixed_steps.n_steps = 1
+    after = Front().run(plan_of(model, short), engine)
+    return sum(computed) - sum(target.points for target in after.summary.targets)
+
+
+def test_a_document_that_is_cancelled_while_its_windows_are_told_is_read_no_further(
+    load_zoo: LoadZoo, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = request_of(" ".join(SENTENCES * 40), targets=(0,), stride=20)
+    plan = plan_of(load_zoo("bert"), request)
+    assert isinstance(plan.paths, WindowPaths)
+    reader, read, computed = plan.paths.cut.reader, WindowReader.read, counted_points(monkeypatch)
+    spans: list[tuple[int, int]] = []
+
+    def noting(own: WindowReader, start: int, end: int) -> TextInput:
+        if own is reader:
+            spans.append((start, end))
+        return read(own, start, end)
+
+    def leave(front: Front, event: service_pb.StreamExplainResponse) -> None:
+        if event.HasField("header") and front.job is not None:
+            front.job.cancel()
+            spans.clear()
+
+    monkeypatch.setattr(WindowReader, "read", noting)
+    front = Front(at=leave).run(plan, engine)
+    assert points_of_a_document_after(engine, load_zoo("bert"), computed) == 0
+    assert not front.all("more_header"), "the header is longer than its first message"
+    assert spans == []
+
+
+def test_windows_that_are_open_are_given_up_where_the_next_cannot_be(
+    load_zoo: LoadZoo, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed, opened = counted_points(monkeypatch), list[int]()
+
+    def refuse_the_second(_rule: QuadratureRule, _targets: int, tokens: int) -> None:
+        opened.append(tokens)
+        if len(opened) == 2:
+            raise MemoryError
+
+    monkeypatch.setattr(part, "refuse_too_many_scores", refuse_the_second)
+    front = Front().run(plan_of(load_zoo("bert"), request_of(targets=(0,), stride=60)), engine)
+    assert front.failure.code == 8
+    assert len(opened) == 2
+    assert points_of_a_document_after(engine, load_zoo("bert"), computed) == 0
 
 
 def test_at_the_deadline_what_is_done_goes_out_with_the_rest_as_its_bound(

@@ -51,10 +51,13 @@ class DocumentJob:
             for event in document_events.opening(self._assignment, outcome, self._warnings(survey)):
                 self._channel.tell(event)
                 yield
+                if not self._channel.open:
+                    return
             self._windows = self._windows_of(outcome, survey.cost)
             self._windows.start(engine)
         except Exception as error:
             self._channel.end(error)
+            self.cancel()  # windows that are open already are for nobody
 
     def _windows_of(self, outcome: Outcome, survey_cost: PathCost) -> DocumentWindows | WindowsInStep:
         if isinstance(outcome, InStepOutcome):
