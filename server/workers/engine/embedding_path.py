@@ -16,6 +16,8 @@ from ligserve.v1 import explanation_pb2 as pb
 
 # Inputs that the look-up of words does not depend on.
 _NOT_LOOKED_UP = {"position_ids", "token_type_ids", "attention_mask"}
+# Special tokens that models look for in a row, to find its end or its parts.
+_SOUGHT_ROLES = ("bos", "eos", "sep", "pad", "cls", "mask")
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,9 @@ class EmbeddingPathSpec(PathSpec):
         if self.layer is self.model.layers.get(pb.EMBEDDING_LAYER_POSITION):
             return None
         ids, tokenizer = self.row["input_ids"], self.model.tokenizer
-        sought = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+        # An unknown word is one as any, unless its token stands for something else too, as GPT-2's does.
+        sought = {getattr(tokenizer, f"{role}_token_id") for role in _SOUGHT_ROLES} - {None}
+        sought |= set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
         special = torch.isin(ids, torch.tensor(sorted(sought), dtype=ids.dtype))
         kept = {**self.row, "input_ids": torch.where(special, ids, -1)}
         return row_digest(kept, self.baseline_row, self._zeroed_row)
