@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ligserve.server.workers.quadrature import AdaptiveRule, LockStep, LockStepRule, NodeValue
-from ligserve.server.workers.quadrature.rule import PathEstimate
+from ligserve.server.workers.quadrature.rule import EndValue, PathEstimate
 
 Array = NDArray[np.float64]
 NOISE = np.array([1e-9])
@@ -162,3 +162,32 @@ def test_a_cut_counts_the_nodes_that_every_path_has() -> None:
     joined = np.concatenate([part.scores for part in parts if part is not None], axis=1)
     assert (joined == last.scores).all()
     assert (np.abs(last.convergence_delta) <= last.error_bound).all()
+
+
+def test_beside_a_path_that_stands_still_the_ends_are_the_deployed_models() -> None:
+    """In coarse arithmetic, whose own values are off by a hundredth."""
+
+    def total(z: Array) -> tuple[Array, Array, Array]:
+        return np.array([z.sum()]), np.ones((1, 2)), np.full(1, np.nan)
+
+    def coarse(alpha: float) -> NodeValue:
+        end = EndValue(np.array([alpha]), NOISE) if alpha in (0.0, 1.0) else None
+        f, sums = np.array([1.01 * alpha]), np.array([[1.01]])
+        return NodeValue(f, sums, np.array([0.02]), np.full(1, np.nan), score_noise=0.01, deployed=end)
+
+    def still(_alpha: float) -> NodeValue:
+        end = EndValue(np.array([0.5]), NOISE)
+        value = NodeValue(np.array([0.505]), np.ones((1, 1)), NOISE, np.full(1, np.nan), deployed=end)
+        return value.at_rest()
+
+    whole = LockStep(AdaptiveRule(0.1, 64), total, [1, 1])
+    for member, value in zip(whole.members, (coarse, still), strict=True):
+        member.resume = lambda _: None
+        for alpha in member.start():
+            member.add(alpha, value(alpha))
+        member.advance()
+    estimate = whole.estimate()
+    assert estimate is not None
+    assert estimate.f_input == pytest.approx([1.5])
+    assert estimate.f_baseline == pytest.approx([0.5])
+    assert abs(estimate.convergence_delta[0]) <= estimate.error_bound[0]
