@@ -326,6 +326,21 @@ def test_a_document_that_is_cancelled_while_its_windows_are_told_is_read_no_furt
     assert spans == []
 
 
+def test_an_error_while_a_window_is_read_is_not_taken_for_the_texts_end(
+    load_zoo: LoadZoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, read = plan_of(load_zoo("bert"), request_of(stride=60)), WindowReader.read
+
+    def fail(own: WindowReader, start: int, end: int) -> TextInput:
+        if start:
+            raise IndexError("while a window is read")
+        return read(own, start, end)
+
+    monkeypatch.setattr(WindowReader, "read", fail)
+    with pytest.raises(IndexError, match="while a window is read"):
+        list(plan.paths)
+
+
 def test_windows_that_are_open_are_given_up_where_the_next_cannot_be(
     load_zoo: LoadZoo, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

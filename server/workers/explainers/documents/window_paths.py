@@ -1,7 +1,7 @@
 """The paths over the windows of a long text."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn, overload
 
@@ -30,6 +30,10 @@ class LazyPaths(Sequence[PathPlan], ABC):
         if isinstance(window, slice):
             return [self[number] for number in range(*window.indices(len(self)))]
         return self.path(window)
+
+    def __iter__(self) -> Iterator[PathPlan]:
+        # Sequences end with the first IndexError, which may be another's while a window is read.
+        return map(self.path, range(len(self)))
 
 
 @dataclass(frozen=True)
