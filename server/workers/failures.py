@@ -10,13 +10,13 @@ _log = logger("ligserve.worker")
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "status_alloc_failed")
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether the device's or the machine's memory did not suffice."""
     text = str(error).lower()
     return isinstance(error, MemoryError) or any(phrase in text for phrase in _OUT_OF_MEMORY)
 
 
-def as_serve_error(error: Exception, request_id: str) -> ServeError:
+def as_serve_error(error: BaseException, request_id: str) -> ServeError:
     """A ServeError as it is; out of memory by its name; anything else logged, with an id for the caller."""
     if isinstance(error, ServeError):
         return error

@@ -195,7 +195,7 @@ class Worker:
             plan = _step(planning)
             if plan is not None:
                 self._submit(run, plan, received)
-        except Exception as error:
+        except BaseException as error:  # a tokenizer's Rust code that panics raises no Exception
             if self._done_planning(run.job_id):
                 self._pipe.send(ended(run.job_id, as_serve_error(error, run.request_id)))
         else:
