@@ -98,6 +98,7 @@ def _load_models(start: StartWorker) -> dict[str, LoadedModel]:
             model=model.name,
             revision=model.revision,
             pads_safely=model.pads_safely,
+            first_token_only=model.first_token_only,
             precisions=list(map(precision_name, model.precisions)),
             token_budget=start.token_budget or model.token_budget,
             row_memory=model.row_memory.told(),

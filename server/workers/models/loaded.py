@@ -38,6 +38,7 @@ class LoadedModel:
         labels: one name per logit, in order; empty where the head has no labels.
         parameters: names of the forward pass' parameters.
         pads_safely: whether padding leaves a row's logits alone, so that lengths may be mixed.
+        first_token_only: whether its last layer works out the first token alone, as its head reads no other.
         precisions: what paths can be computed in, the default first.
         refusals: what the probe found not to work, and why.
         rounded: the network's matrices in other precisions.
@@ -53,6 +54,7 @@ class LoadedModel:
     labels: tuple[str, ...]
     parameters: frozenset[str]
     pads_safely: bool = True
+    first_token_only: bool = False
     precisions: tuple[Precision, ...] = (explanation_pb2.PRECISION_FLOAT32,)
     refusals: Refusals = field(default_factory=dict)
     rounded: RoundedMatrices = field(default_factory=RoundedMatrices)

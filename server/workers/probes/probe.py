@@ -14,7 +14,8 @@ from ligserve.server.workers.explainers.inputs.text_input import SourceText
 from ligserve.server.workers.explainers.options.baselines import DEFAULT_BASELINE, token_or_none
 from ligserve.server.workers.explainers.options.support import CONVENTIONS, head_refusal, refusal
 from ligserve.server.workers.models.attention import attention_depends_on_length
-from ligserve.server.workers.models.head import SPAN
+from ligserve.server.workers.models.first_token import keep_first_token
+from ligserve.server.workers.models.head import SEQUENCE, SPAN
 from ligserve.server.workers.models.indexes import checked_indexes
 from ligserve.server.workers.models.layers import EmbeddingLayer, LookupCountError
 from ligserve.server.workers.models.loaded import LoadedModel, RowInputs, TextModel
@@ -31,7 +32,9 @@ _REPLACED_TOLERANCE = 1e-4
 
 
 def probed(model: LoadedModel) -> LoadedModel:
-    """The model with what the probe found: padding, layers that move, and what it refuses."""
+    """The model with what the probe found: its last layer, padding, layers that move, and what it refuses."""
+    if isinstance(model, TextModel):
+        model = dataclasses.replace(model, first_token_only=_keeps_first_token(model))
     model = dataclasses.replace(model, pads_safely=isinstance(model, TextModel) and _pads_safely(model))
     if isinstance(model, TextModel):
         model = dataclasses.replace(model, layers=_layers(model))
@@ -90,6 +93,17 @@ def _moves(model: TextModel, layer: EmbeddingLayer) -> bool:
         return not _wrong_ends(spec, same_inputs=True)
     except Exception:
         return False
+
+
+def _keeps_first_token(model: TextModel) -> bool:
+    """Have a classifier's last layer leave out what its head does not read; whether it can."""
+    if model.head is not SEQUENCE:
+        return False
+    try:
+        inputs = model.batch([_row(model, _LONG)])
+    except Exception:
+        return False
+    return keep_first_token(model.network, lambda: model.logits(inputs))
 
 
 def _pads_safely(model: TextModel) -> bool:
