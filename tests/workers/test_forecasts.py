@@ -148,13 +148,14 @@ def test_the_limit_is_held_before_anything_is_run(
     load_zoo: LoadZoo, working: Callable[..., RunningWorker], forwards: list[str]
 ) -> None:
     model = load_zoo("bert")
-    cost = working(model).forecast(of_text(SENTENCES[0])).judged_token_passes
+    forecast = working(model).forecast(of_text(SENTENCES[0]))
+    cost, points = forecast.judged_token_passes, forecast.expected.points
     worker = working(model, limit=cost)
     forwards.clear()
     (refused,) = worker.answers(of_text(SENTENCES[0], steps=4))
     assert forwards == []
     failure = refused.ended.failure
-    length = cost // (1 + 2 * 5)
+    length = cost // (2 * points)
     assert f"about {cost + 2 * length} token passes" in failure.message
     assert f"at most {cost};" in failure.message
     info = error_details_pb2.ErrorInfo()

@@ -13,7 +13,7 @@ from ligserve.server.errors import FailedPreconditionError
 from ligserve.server.workers.engine.engine import MAX_IN_FLIGHT, Engine
 from ligserve.server.workers.engine.outputs import ClassOutput, Output
 from ligserve.server.workers.engine.path import Path
-from ligserve.server.workers.engine.scheduler import OUTPUTS_PER_TURN
+from ligserve.server.workers.engine.self_prediction import OUTPUTS_PER_TURN
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.quadrature import (
     AdaptiveRule,

@@ -21,7 +21,7 @@ from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
 from ligserve.server.workers.engine.engine import MAX_UNDER_WAY, Engine
 from ligserve.server.workers.engine.outputs import ClassOutput, TokenOutput
 from ligserve.server.workers.engine.path import Path
-from ligserve.server.workers.engine.scheduler import OUTPUTS_PER_TURN
+from ligserve.server.workers.engine.self_prediction import OUTPUTS_PER_TURN
 from ligserve.server.workers.explainers import PLANNERS, Plan
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.jobs.assignment import Assignment

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ligserve.server.workers.costs.document_forecast import of_document
 from ligserve.server.workers.costs.forecast import Forecast, Integrals, of_points
 from ligserve.server.workers.engine.path_cost import PathCost
+from ligserve.server.workers.engine.self_prediction import predicts_itself
 from ligserve.server.workers.explainers import PathPlan, Plan
 from ligserve.server.workers.explainers.plans.plan import NoisyCopies
 from ligserve.server.workers.models.loaded import TextModel
@@ -34,7 +35,10 @@ def forecast(plan: Plan, *, keeps_points: bool) -> Forecast:
 
 
 def _forward(paths: Sequence[PathPlan]) -> PathCost:
-    """The prediction; and both ends once more where the points are of another arithmetic."""
+    """The prediction where no batch of points tells it; both ends too where points are coarser."""
+    first = paths[0]
+    if len(paths) == 1 and predicts_itself(first.spec, first.rule, first.most_targets, first.basis):
+        return PathCost()
     rows = [1 if path.spec.precision == pb.PRECISION_FLOAT32 else 3 for path in paths]
     tokens = sum(count * path.spec.tokens for count, path in zip(rows, paths, strict=True))
     return PathCost(rows=sum(rows), tokens=tokens)

@@ -5,6 +5,7 @@ looked at before it has arrived on the host.
 """
 
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 
 import torch
@@ -14,7 +15,8 @@ from ligserve.server.workers.engine.gradient import gradient_of
 from ligserve.server.workers.engine.node_values import Columns, columns_of, node_values
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.point_value import PointValue
-from ligserve.server.workers.engine.scheduler import OUTPUTS_PER_TURN, Slice
+from ligserve.server.workers.engine.scheduler import Slice
+from ligserve.server.workers.engine.self_prediction import OUTPUTS_PER_TURN
 from ligserve.server.workers.models.loaded import RowInputs
 from ligserve.server.workers.models.precision import tensor_cores
 from ligserve.server.workers.models.transfer import Arrival
@@ -29,6 +31,8 @@ class Batch:
     Attributes:
         slices: the points.
         alone: whether nothing else may be on the device beside its turns.
+        predicting: paths whose prediction arrives with the turn that was queued last, in this order; they
+            must have it before the next one.
         holds_memory: whether it stands between two turns.
         queued: whether it has had its last turn.
         token_passes: rows x padded length, once for each forward or backward pass; 0 before the first turn.
@@ -40,6 +44,7 @@ class Batch:
         self.alone = alone
         self._spec = slices[0].path.spec
         self._transfer = self._spec.model.transfer
+        self.predicting: Sequence[Path] = ()
         self.holds_memory = False
         self.queued = False
         self.token_passes = 0
@@ -52,9 +57,10 @@ class Batch:
         return any(piece.wanted for piece in self.slices)
 
     def turn(self) -> Arrival:
-        """Queue the next OUTPUTS_PER_TURN backward passes.
+        """Queue the forward pass where it tells predictions, else the next OUTPUTS_PER_TURN backward passes.
 
-        What arrives after the last turn is for `values`; after others, only that their work is done.
+        What arrives are the logits of the inputs of `predicting`, each (1, C) or (1, T, C); after the last
+        turn what `values` takes; after others, only that their work is done.
         """
         self.holds_memory = False
         try:
@@ -79,44 +85,64 @@ class Batch:
 
     def _run(self) -> Generator[Arrival, None, Arrival]:
         # Of a batch that had to wait, after a failure, calls may be cancelled by now.
-        self.slices = [piece for piece in self.slices if piece.wanted] or self.slices
+        self.slices = [_knowing(piece) for piece in self.slices if piece.wanted] or self.slices
         spec, inputs = self._spec, self._inputs()
         moved = [tensor.requires_grad_() for tensor in self._moved()]
         with torch.enable_grad(), tensor_cores(spec.precision):
             logits = spec.run(inputs, moved, spec.precision)
-            values = [_target_values(piece, logits[rows]) for piece, rows in self._rows()]
-        sums: list[list[Tensor]] = [[] for _ in self.slices]
+        placed = list(self._placed())
+        if unpredicted := [(piece, rows) for piece, rows in placed if not piece.outputs]:
+            self.predicting = [piece.path for piece, _ in unpredicted]
+            yield self._transfer.fetch([_prediction(piece, logits[rows]) for piece, rows in unpredicted])
+            placed = [(_knowing(piece), rows) for piece, rows in placed if piece.wanted]
+            self.slices = [piece for piece, _ in placed]
+        return (yield from self._gradients(placed, logits, inputs, moved))
+
+    def _gradients(
+        self,
+        placed: Sequence[tuple[Slice, slice]],
+        logits: Tensor,
+        inputs: Sequence[RowInputs],
+        moved: Sequence[Tensor],
+    ) -> Generator[Arrival, None, Arrival]:
+        """The backward passes for slices, each of so many of the rows."""
+        precision = self._spec.precision
+        with torch.enable_grad(), tensor_cores(precision):
+            values = [_target_values(piece, logits[rows]) for piece, rows in placed]
+        sums: list[list[Tensor]] = [[] for _ in placed]
         most = max(map(len, values))
-        self.token_passes = (1 + most) * len(logits) * max(piece.path.spec.tokens for piece in self.slices)
+        self.token_passes = (1 + most) * len(logits) * max(piece.path.spec.tokens for piece, _ in placed)
         for number in range(most):
             if number and number % OUTPUTS_PER_TURN == 0:
                 yield self._transfer.fetch([])
-            with tensor_cores(spec.precision):
+            with tensor_cores(precision):
                 total = torch.stack([each[number].sum() for each in values if number < len(each)]).sum()
-                gradient = gradient_of(total, logits, moved, spec.precision, last=number + 1 == most)
-            for (piece, rows), value, kept in zip(self._rows(), values, sums, strict=True):
+                gradient = gradient_of(total, logits, moved, precision, last=number + 1 == most)
+            for (piece, rows), value, kept in zip(placed, values, sums, strict=True):
                 if number < len(value):
                     # At once to one number per token: gradients of many targets would fill the memory.
                     products = _products(piece.path, [part[rows] for part in gradient])
                     kept.append(piece.path.spec.scores(products))
-        deployed = self._deployed(inputs, moved)
+        deployed = self._deployed(placed, inputs, moved)
         found = [
             columns_of(piece, logits[rows].detach(), value, each, own)
-            for (piece, rows), value, each, own in zip(self._rows(), values, sums, deployed, strict=True)
+            for (piece, rows), value, each, own in zip(placed, values, sums, deployed, strict=True)
         ]
         return self._transfer.fetch(list(chain.from_iterable(found)))
 
-    def _deployed(self, inputs: Sequence[RowInputs], moved: Sequence[Tensor]) -> Sequence[Tensor | None]:
+    def _deployed(
+        self, placed: Sequence[tuple[Slice, slice]], inputs: Sequence[RowInputs], moved: Sequence[Tensor]
+    ) -> Sequence[Tensor | None]:
         """For each slice the logits of its `ends` by the deployed model."""
-        ends = [rows.start + end for piece, rows in self._rows() for end in piece.ends]
+        ends = [rows.start + end for piece, rows in placed for end in piece.ends]
         if not ends:
-            return [None] * len(self.slices)
+            return [None] * len(placed)
         with torch.no_grad():
             at_ends = [torch.stack([part[row] for row in ends]) for part in moved]
             logits = self._spec.run([inputs[row] for row in ends], at_ends)
-        return torch.split(logits, [len(piece.ends) for piece in self.slices])
+        return torch.split(logits, [len(piece.ends) for piece, _ in placed])
 
-    def _rows(self) -> Iterator[tuple[Slice, slice]]:
+    def _placed(self) -> Iterator[tuple[Slice, slice]]:
         start = 0
         for piece in self.slices:
             yield piece, slice(start, start + len(piece.alphas))
@@ -129,7 +155,7 @@ class Batch:
         """Each moved tensor, (B, T, d): every row's place on its path; exact at both ends."""
         alphas = torch.tensor([each for piece in self.slices for each in piece.alphas], dtype=torch.float64)
         weights = self._transfer.send(alphas)[:, None, None]
-        places = [_points_of(piece.path, weights[rows]) for piece, rows in self._rows()]
+        places = [_points_of(piece.path, weights[rows]) for piece, rows in self._placed()]
         return [stacked(tensors) for tensors in zip(*places, strict=True)]
 
 
@@ -152,6 +178,16 @@ def _points_of(path: Path, alphas: Tensor) -> list[Tensor]:
         torch.lerp(start[None].double(), end[None].double(), alphas).to(start.dtype)
         for start, end in path.ends
     ]
+
+
+def _prediction(piece: Slice, logits: Tensor) -> Tensor:
+    """The logits of the slice's input, its first point, without those of padding."""
+    return piece.path.spec.own(logits[:1]).detach()
+
+
+def _knowing(piece: Slice) -> Slice:
+    """The slice, with what is evaluated there if its path is predicted."""
+    return piece if piece.outputs else replace(piece, outputs=piece.path.needed)
 
 
 def _target_values(piece: Slice, logits: Tensor) -> list[Tensor]:

@@ -5,16 +5,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 
+from ligserve.server.workers.engine.admission import Admission
 from ligserve.server.workers.engine.batch import Batch, Values
 from ligserve.server.workers.engine.budgets import Budgets
 from ligserve.server.workers.engine.forward_work import ForwardWork
 from ligserve.server.workers.engine.in_flight import InFlight, Turn, queued_turn
 from ligserve.server.workers.engine.kept_points import KeptPoints
 from ligserve.server.workers.engine.path import Path
-from ligserve.server.workers.engine.prediction import predicted
+from ligserve.server.workers.engine.retries import parts_of
 from ligserve.server.workers.engine.scheduler import Scheduler, Slice
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.engine.speed import Speed
@@ -57,6 +57,7 @@ class Engine:
         self._inbox: queue.SimpleQueue[Iterator[None] | None] = queue.SimpleQueue()
         self._forward_work = ForwardWork()
         self._scheduler = Scheduler(self.budgets)
+        self._admission = Admission(self._scheduler, self.budgets, self._kept)
         self._under_way: deque[Batch] = deque()
         self._in_flight = InFlight()
         self._closed = False
@@ -72,7 +73,7 @@ class Engine:
 
         Paths that are submitted together are all predicted before a point of any of them is computed.
         """
-        self._inbox.put(self._predicted(paths))
+        self._inbox.put(self._admission.predicted(paths))
 
     def submit_work(self, steps: Iterator[None]) -> None:
         """Take work that is not points, such as forward passes. From any thread.
@@ -83,7 +84,7 @@ class Engine:
 
     def schedule(self, path: Path) -> None:
         """Take in a path whose outputs are known; it starts at the next turn. From the engine's thread."""
-        self.submit_work(self._starting(path))
+        self.submit_work(self._admission.known(path))
 
     @property
     def keeps_points(self) -> bool:
@@ -130,25 +131,12 @@ class Engine:
             self._forward_work.add(steps)
             wait = False
 
-    def _predicted(self, paths: Sequence[Path]) -> Iterator[None]:
-        """Predict paths; they are scheduled when all are predicted."""
-        for path in (yield from predicted(paths, self.budgets)):
-            if path.outputs:
-                yield from self._starting(path)
-            else:
-                self._tell(path, path.skip)
-
-    def _starting(self, path: Path) -> Iterator[None]:
-        self._scheduler.add(path)
-        self._tell(path, lambda: path.begin(self._kept.of(path.spec, path.owner, path.least_bytes)))
-        yield from ()
-
     def _drop_finished(self) -> None:
         active, turns = (path.spec.workload for path in self._scheduler), 1 + bool(self._under_way)
         margin = self._turn_times.margin(active, turns + len(self._in_flight)) + self._forward_work.seconds
         for path in self._scheduler:
             if path.deadline is not None and time.monotonic() > path.deadline - margin and not path.cancelled:
-                self._tell(path, path.stop_early)
+                self._admission.tell(path, path.stop_early)
             if path.cancelled or path.finished:
                 self._scheduler.remove(path)
         self._under_way = deque(batch for batch in self._under_way if batch.wanted)
@@ -167,8 +155,10 @@ class Engine:
     def _turn(self, batch: Batch) -> bool:
         """Queue a turn, and deliver what is done meanwhile; whether it could be queued."""
         most = 0 if batch.alone else MAX_IN_FLIGHT
-        if batch.alone:
-            self._in_flight.land(most, self._land)
+        if batch.alone or batch.predicting:
+            self._in_flight.land(0, self._land)
+        if batch.predicting or not batch.wanted:
+            return True
         started, first = time.monotonic(), not batch.holds_memory
         try:
             self._in_flight.add(queued_turn(batch))
@@ -194,6 +184,9 @@ class Engine:
             return
         # The device did the turn before it first.
         started = max(turn.begun, self._landed_at)
+        for path, logits in turn.predictions():
+            self._admission.predict(path, logits)
+        batch.predicting = ()
         if values is not None:
             self._deliver_all(batch.slices, values)
         self._landed_at = time.monotonic()
@@ -209,15 +202,7 @@ class Engine:
             piece.path.cost.add_rows(len(piece.alphas) + len(piece.ends), piece.path.spec.tokens)
             piece.path.cost.batches += 1
             if piece.wanted:
-                self._tell(piece.path, partial(piece.path.deliver, value, piece.outputs))
-
-    def _tell(self, path: Path, step: Callable[[], None]) -> None:
-        """Do what calls a path's listener; what it raises ends that path alone."""
-        try:
-            step()
-        except Exception as error:
-            self._scheduler.remove(path)
-            path.listener.failed(error)
+                self._admission.tell(piece.path, partial(piece.path.deliver, value, piece.outputs))
 
     def _after_failure(self, slices: Sequence[Slice], error: Exception) -> None:
         """Path by path, so that one cannot fail another; out of memory, in halves down to one row.
@@ -237,14 +222,9 @@ class Engine:
         if out_of_memory and rows > 1:
             longest = max(piece.path.spec.tokens for piece in slices)
             self.budgets.halve(path.spec.model, rows * longest)
-        if len(slices) > 1:
-            self._under_way.extend(Batch([piece]) for piece in slices)
-            return
-        if out_of_memory and rows > 1:
-            middle = len(alphas) // 2
-            halves = (alphas[:middle], alphas[middle:])
-            self._under_way.extend(Batch([replace(slices[0], alphas=half)]) for half in halves)
-            return
-        self._scheduler.remove(path)
-        path.cancel()
-        path.listener.failed(error)
+        if out_of_memory and len(alphas) == rows > 1 and not path.outputs:
+            self._forward_work.add(self._admission.apart(path, alphas))
+        elif parts := parts_of(slices, halve=out_of_memory):
+            self._under_way.extend(parts)
+        else:
+            self._admission.give_up(path, error)

@@ -2,10 +2,13 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from ligserve.server.workers.engine.batch import Batch, Values
+from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.models.transfer import Arrival
 
 
@@ -18,24 +21,31 @@ class Turn:
         arrival: what comes of it.
         begun: time.monotonic() when the host began to queue it.
         last: whether it is the batch's last.
+        predicts: paths whose prediction comes of it.
     """
 
     batch: Batch
     arrival: Arrival
     begun: float
     last: bool
+    predicts: Sequence[Path]
 
     def values(self) -> Values | None:
         """Wait for it; the values of every point, if it is the last. Raises what went wrong on the device."""
         arrived = self.arrival.tensors()
         return self.batch.values(arrived) if self.last else None
 
+    def predictions(self) -> list[tuple[Path, Tensor]]:
+        """The logits of the inputs of paths, (C,) or (T, C), once the turn is done."""
+        arrived = self.arrival.tensors() if self.predicts else []
+        return [(path, logits[0].clone()) for path, logits in zip(self.predicts, arrived, strict=True)]
+
 
 def queued_turn(batch: Batch) -> Turn:
     """Queue the next turn of a batch."""
     begun = time.monotonic()
     arrival = batch.turn()
-    return Turn(batch, arrival, begun, batch.queued)
+    return Turn(batch, arrival, begun, batch.queued, batch.predicting)
 
 
 class InFlight:

@@ -33,6 +33,11 @@ class KeptPoints:
         """The paths that have points, or may get some."""
         return sum(map(len, self._models.values()))
 
+    def has(self, spec: PathSpec) -> bool:
+        """Whether any point of a path is known."""
+        model, key = self._models.get(spec.model.name), spec.identity if self.keeps else None
+        return model is not None and key is not None and model.has(key)
+
     def of(self, spec: PathSpec, owner: object, least_bytes: int = 0) -> KeptPath | None:
         """The points of a path, none at first; None where none can be kept.
 
@@ -66,6 +71,10 @@ class _KeptOfModel:
 
     def __len__(self) -> int:
         return len(self._every)
+
+    def has(self, key: bytes) -> bool:
+        """Whether any point of the path with this identity is known."""
+        return self._every.get(key) in self._paths
 
     def of(self, key: bytes, owner: object) -> KeptPath:
         """The points of the path with this identity."""

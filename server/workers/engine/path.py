@@ -4,12 +4,15 @@ import time
 from collections.abc import Sequence
 from itertools import takewhile
 
-from ligserve.server.workers.engine.kept_path import KeptPath, values_at
-from ligserve.server.workers.engine.known_points import Lacking
+from torch import Tensor
+
+from ligserve.server.workers.engine.evaluations import Evaluations
+from ligserve.server.workers.engine.kept_path import KeptPath
 from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.engine.path_listener import PathListener
 from ligserve.server.workers.engine.point_value import PointValue
+from ligserve.server.workers.engine.self_prediction import predicts_itself
 from ligserve.server.workers.engine.spec import Ends, PathSpec
 from ligserve.server.workers.quadrature import LockStepRule, NodeValue, QuadratureRule
 
@@ -29,6 +32,11 @@ class Path:
         basis: outputs that are evaluated in place of those that are explained, which follow from them, where
             points are kept; empty for none.
         preview: whether the input's own point is worked out first, before all others.
+        most_outputs: how many outputs are explained at most; None where only the prediction tells.
+
+    Attributes:
+        predicts_itself: whether its first batch of points may tell its prediction, which then costs nothing:
+            the input's own point is one of them.
     """
 
     def __init__(
@@ -42,6 +50,7 @@ class Path:
         dispensable: bool = False,
         basis: Sequence[Output] = (),
         preview: bool = False,
+        most_outputs: int | None = None,
     ) -> None:
         self.spec = spec
         self.rule = rule
@@ -52,10 +61,10 @@ class Path:
         self.cost = PathCost()
         self.outputs: Sequence[Output] = ()
         self.cut_by_deadline = False
-        self._basis = tuple(basis)
-        self._kept: KeptPath | None = None
-        # Of points that are known in part: what else is to be evaluated there.
-        self._lacking: dict[float, Lacking] = {}
+        self.predicts_itself = most_outputs is not None and predicts_itself(spec, rule, most_outputs, basis)
+        self._most_outputs = most_outputs or 1
+        self._awaits_prediction = False
+        self._evaluations = Evaluations(spec, basis)
         self._ends: Sequence[Ends] | None = None
         self._due = rule.start()
         self._planned = 1 if spec.stands_still else len(self._due)
@@ -82,8 +91,8 @@ class Path:
 
     @property
     def due(self) -> Sequence[float]:
-        """Alphas that wait for a batch."""
-        return self._due
+        """Alphas that wait for a batch; none while the one under way is to tell the prediction."""
+        return () if self._awaits_prediction else self._due
 
     @property
     def needed(self) -> tuple[Output, ...]:
@@ -93,7 +102,12 @@ class Path:
     @property
     def evaluated(self) -> tuple[Output, ...]:
         """What a batch works out at the points that `take` gives next."""
-        return self._lacking.get(self._due[0], self._usual)
+        return self._evaluations.at(self._due[0], self.needed)
+
+    @property
+    def evaluations(self) -> int:
+        """How many outputs that are, or will be at most once they are known."""
+        return len(self.evaluated) if self.outputs else self._most_outputs
 
     @property
     def least_bytes(self) -> int:
@@ -114,66 +128,51 @@ class Path:
         """Give the path up; its points leave at the next batch. From any thread."""
         self.cancelled_at = self.cancelled_at or time.monotonic()
 
+    def predict(self, logits: Tensor) -> None:
+        """Take the logits of the input, (C,) or (T, C): what is explained follows from them."""
+        self._awaits_prediction = False
+        self.outputs = self.listener.predicted(logits)
+
     def begin(self, kept: KeptPath | None) -> None:
         """Start with the points that are known from before; `kept` takes all that follow."""
-        self._kept = kept
+        self._evaluations.keep(kept)
         self._take_known()
 
     def take(self, count: int) -> list[float]:
         """The next alphas, for a batch, at most `count`; the same outputs are evaluated at all of them."""
-        outputs, usual = self.evaluated, self._usual
-        alike = takewhile(lambda alpha: self._lacking.get(alpha, usual) == outputs, self._due[:count])
+        needed, outputs = self.needed, self.evaluated
+        alike = takewhile(lambda alpha: self._evaluations.at(alpha, needed) == outputs, self._due[:count])
         taken = list(alike)
         self._due = self._due[len(taken) :]
+        self._awaits_prediction = not self.outputs
         return taken
+
+    def give_back(self, alphas: list[float]) -> None:
+        """Have these taken again, once there is a prediction: their batch could not tell it."""
+        self._due = alphas + self._due
+        self.predicts_itself = False
 
     def deliver(self, values: Sequence[PointValue], outputs: tuple[Output, ...]) -> None:
         """Take the values of a batch, of these outputs; tell the listener what follows from them."""
         self.cost.add_gradients(len(values) * len(set(outputs)), self.spec.tokens)
         self.cost.points += len(values)
         self._ends = None
-        for alpha, value in self._explained(values, outputs).items():
+        for alpha, value in self._evaluations.explained(values, outputs, self.needed).items():
             if isinstance(value, NodeValue):
                 self._add(alpha, value)
             else:
                 # What is known there tells too little; then all that is needed is evaluated.
-                self._lacking[alpha] = self.needed
+                self._evaluations.lack(alpha, self.needed)
                 self._due.append(alpha)
         self._points_done()
-
-    @property
-    def _usual(self) -> tuple[Output, ...]:
-        """What is evaluated at points of which nothing is known."""
-        kept = self._kept
-        if self._basis and kept is not None and not kept.closed and self.spec.tells_others:
-            return self._basis
-        return self.needed
-
-    def _explained(
-        self, values: Sequence[PointValue], outputs: tuple[Output, ...]
-    ) -> dict[float, NodeValue | Lacking]:
-        """The values of what is needed, from those of what was evaluated and what was known before."""
-        if self._kept is None:
-            return {alpha: value for alpha, value, _ in values}
-        tells = self.spec.tells_others
-        points = {
-            alpha: self._kept.put(alpha, logits if tells else None, outputs, value)
-            for alpha, value, logits in values
-        }
-        return values_at(points, self.needed)
 
     def _take_known(self) -> None:
         """Points that are due and need no batch; of others, what they lack."""
         if self._still is not None:
             self._stay()
             return
-        if self._kept is None or not self._due:
-            return
-        known = self._kept.values(self._due, self.needed)
-        found = {alpha: value for alpha, value in known.items() if isinstance(value, NodeValue)}
+        found = self._evaluations.known(self._due, self.needed)
         self._due = [alpha for alpha in self._due if alpha not in found]
-        known = self._kept.values(self._due, self._usual)
-        self._lacking = {alpha: value for alpha, value in known.items() if not isinstance(value, NodeValue)}
         for alpha, value in found.items():
             self._add(alpha, value)
         self.cost.reused += len(found)

@@ -25,7 +25,7 @@ def _predict(paths: Sequence[Path]) -> bool:
         logits = in_halves([path.spec for path in paths], predicted_logits)
         for path, own in zip(paths, logits, strict=True):
             path.cost.add_rows(1, path.spec.tokens)
-            path.outputs = path.listener.predicted(own)
+            path.predict(own)
     except Exception as error:
         for path in paths:
             path.listener.failed(error)

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from ligserve.server.workers.engine.budgets import Budgets
 from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.path import Path
+from ligserve.server.workers.engine.self_prediction import OUTPUTS_PER_TURN
 from ligserve.server.workers.engine.shares import Shares
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.v1 import explanation_pb2 as pb
 
 # Paths share a batch only if the shorter one's rows are at least this full.
 MIN_FILL = 0.75
-# Every target is a backward pass over its batch; after so many of them other batches get their turn.
-OUTPUTS_PER_TURN = 2
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Slice:
     Attributes:
         path: the path.
         alphas: the points.
-        outputs: what is evaluated there.
+        outputs: what is evaluated there; empty while only the path's prediction will tell.
     """
 
     path: Path
@@ -62,7 +61,9 @@ class Scheduler:
         return iter(tuple(self._paths))
 
     def add(self, path: Path) -> None:
-        """Admit a path."""
+        """Admit a path; one that is there already keeps its place."""
+        if path in self._paths:
+            return
         self._shares.arrive(path)
         self._paths.append(path)
 
@@ -104,15 +105,15 @@ class Scheduler:
             room = self._budgets.rows(model, longest) - rows
             if room <= 0:
                 break
-            outputs, alphas = path.evaluated, path.take(room)
+            outputs, evaluations, alphas = path.evaluated, path.evaluations, path.take(room)
             batch.append(Slice(path, alphas, outputs))
             rows += len(alphas)
-            self._shares.count(path, len(alphas) * path.spec.tokens * (1 + len(outputs)))
+            self._shares.count(path, len(alphas) * path.spec.tokens * (1 + evaluations))
         return batch
 
 
 def _turns(path: Path) -> int:
-    return -(-len(path.evaluated) // OUTPUTS_PER_TURN)
+    return -(-path.evaluations // OUTPUTS_PER_TURN)
 
 
 def may_share(first: PathSpec, other: PathSpec) -> bool:

@@ -77,6 +77,7 @@ class Part:
             dispensable=dispensable,
             basis=plan.basis,
             preview=preview and not isinstance(plan.rule, LockStepRule),
+            most_outputs=plan.most_targets,
         )
         self.pace = EstimatePace(assignment.run)
         self.logits: Tensor | None = None
