@@ -130,7 +130,7 @@ def _step(planning: Planning) -> Plan | None:
     return None
 
 
-def _end_broken(error: Exception) -> None:
+def _end_broken(error: BaseException) -> None:
     """End the process: the engine's state is no longer to be relied on. The front puts another in its place.
 
     Those who wait hear of it at once, where they would else wait for a thread that is no more.

@@ -5,6 +5,7 @@ import queue
 from collections.abc import Callable
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,16 +13,25 @@ from torch import Tensor, nn
 from ligserve.server.workers.engine import engine as engine_module
 from ligserve.server.workers.engine import forward_work, in_flight
 from ligserve.server.workers.engine.engine import Engine
+from ligserve.server.workers.engine.outputs import ClassOutput
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.scheduler import Scheduler
 from ligserve.server.workers.models.loaded import TextModel
-from ligserve.server.workers.quadrature import AdaptiveRule, FixedRule, PathEstimate, midpoint
+from ligserve.server.workers.quadrature import AdaptiveRule, FixedRule, LockStep, PathEstimate, midpoint
+from ligserve.server.workers.quadrature.rule import Floats
+from ligserve.v1 import explanation_pb2 as pb
 from tests.workers.conftest import LoadZoo, Recorder
 from tests.workers.test_engine import PROBABILITY, TEXT, Forgetful, hold_engine, spec_of
 
 # What each pass with gradients takes.
 SLOW_S, FAST_S = 10.0, 4.0
 NO_LIMIT = 1 << 30
+LOGIT = ClassOutput(1, None, pb.OUTPUT_SPACE_LOGIT)
+
+
+def softmax_of_two(logits: Floats) -> tuple[Floats, Floats, Floats]:
+    p = np.exp(logits) / np.exp(logits).sum()
+    return p, np.diag(p) - np.outer(p, p), logits - logits[::-1]
 
 
 class Clock:
@@ -104,6 +114,56 @@ def test_an_answer_leaves_in_time_beside_faster_models(
     assert path.cut_by_deadline
     assert path.deadline is not None
     assert path.deadline - 2 * SLOW_S < hurried.finished_at <= path.deadline
+
+
+class Ticking(Clock):
+    """Goes on by so much with every look."""
+
+    tick = 0.0
+
+    def monotonic(self) -> float:
+        self.now += self.tick
+        return self.now
+
+
+def test_paths_in_lock_step_are_cut_together(load_zoo: LoadZoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the time comes between two looks at the clock."""
+    clock = Ticking()
+    for module in (engine_module, forward_work, in_flight):
+        monkeypatch.setattr(module, "time", clock)
+    specs = [spec_of(load_zoo("bert"), text) for text in (TEXT, " ".join(TEXT.split()[:9]))]
+    engine = Engine(token_budget=specs[0].length)
+    drop = engine._drop_finished
+    whole = LockStep(AdaptiveRule(1e-7, 512), softmax_of_two, [spec.length for spec in specs])
+    recorders = [Recorder([LOGIT]) for _ in specs]
+    paths = [
+        Path(spec, member, recorder, None, owner=whole, dispensable=True)
+        for spec, member, recorder in zip(specs, whole.members, recorders, strict=True)
+    ]
+    cuts: list[tuple[bool, bool]] = []
+
+    def between_two_looks() -> None:
+        """Once: the path that is looked at first has points to come, the other waits for it."""
+        waiting = [path for path in engine._scheduler if path in paths]
+        if not cuts and len(waiting) == 2 and waiting[0].due and waiting[1]._waits and whole.estimate():
+            for path in paths:
+                path.deadline = clock.now + 1.5 + engine._turn_times.margin((), 0)
+            clock.tick = 1.0
+            drop()
+            cuts.append((waiting[0].cut_by_deadline, waiting[1].cut_by_deadline))
+            clock.tick = 0.0
+        else:
+            drop()
+
+    monkeypatch.setattr(engine, "_drop_finished", between_two_looks)
+    engine.submit(*paths)
+    assert [recorder.wait().error for recorder in recorders] == [None, None]
+    engine.close()
+    assert len(cuts) == 1
+    assert len(set(cuts[0])) == 1
+    estimate = whole.estimate()
+    assert estimate is not None
+    assert (np.abs(estimate.convergence_delta) <= estimate.error_bound).all()
 
 
 class Exhausted(AdaptiveRule):

@@ -171,6 +171,28 @@ def test_each_label_follows_its_own_logit(load_zoo: LoadZoo, engine: Engine) -> 
     assert summary.cost.gradients == sum(target.points for target in summary.targets)
 
 
+def test_a_window_that_stands_still_goes_along_while_labels_are_done_one_by_one(
+    load_zoo: LoadZoo, engine: Engine
+) -> None:
+    """A stretch of unknown words, from the unknown token on."""
+    request = service_pb.ExplainRequest()
+    request.multi_label_classification.text = f"{TEXT} {'漢' * 400} {TEXT}"
+    request.options.long_input.window.CopyFrom(WINDOW(stride=126, aggregate=MEAN_LOGITS))
+    request.options.baselines.add().unknown_token.SetInParent()
+    request.options.tolerance.relative = 1e-4
+    plan = PLANNERS["multi_label_classification"](request, load_zoo("electra"))
+    still = sum(path.spec.stands_still for path in plan.paths)
+    front = Front().run(plan, engine)
+    assert front.failure is None
+    points = {target.points for target in front.summary.targets}
+    assert still
+    assert len(points) > 1, "labels need different numbers of points"
+    for target in front.summary.targets:
+        assert abs(target.convergence_delta) <= target.error_bound
+    last = front.all("progress")[-1]
+    assert last.points_done == last.points_planned == front.summary.cost.points
+
+
 def test_every_round_tells_all_windows_and_nothing_is_known_before_all_is(
     load_zoo: LoadZoo, engine: Engine
 ) -> None:

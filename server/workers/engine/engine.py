@@ -29,7 +29,7 @@ MAX_UNDER_WAY = 2
 MAX_IN_FLIGHT = 1
 
 
-def _reraise(error: Exception) -> None:
+def _reraise(error: BaseException) -> None:
     raise error
 
 
@@ -49,7 +49,7 @@ class Engine:
         self,
         token_budget: int = 0,
         kept_bytes: int = 0,
-        broken: Callable[[Exception], None] = _reraise,
+        broken: Callable[[BaseException], None] = _reraise,
     ) -> None:
         self.tally = Tally()
         self._kept = KeptPoints(kept_bytes)
@@ -103,7 +103,7 @@ class Engine:
     def _run(self) -> None:
         try:
             self._loop()
-        except Exception as error:
+        except BaseException as error:  # a tokenizer that panics is no Exception
             self._broken(error)
 
     def _loop(self) -> None:
@@ -134,8 +134,9 @@ class Engine:
     def _drop_finished(self) -> None:
         active, turns = (path.spec.workload for path in self._scheduler), 1 + bool(self._under_way)
         margin = self._turn_times.margin(active, turns + len(self._in_flight)) + self._forward_work.seconds
+        now = time.monotonic()  # one look for all: paths in lock-step are cut together
         for path in self._scheduler:
-            if path.deadline is not None and time.monotonic() > path.deadline - margin and not path.cancelled:
+            if path.deadline is not None and now > path.deadline - margin and not path.cancelled:
                 self._admission.tell(path, path.stop_early)
             if path.cancelled or path.finished:
                 self._scheduler.remove(path)
@@ -163,6 +164,8 @@ class Engine:
         try:
             self._in_flight.add(queued_turn(batch))
         except Exception as error:
+            # The turn before it may fail too, and must not have the same points made twice.
+            self._in_flight.forget(batch)
             self._after_failure(batch.slices, error)
             return False
         finally:

@@ -183,13 +183,14 @@ class Path:
         """Every point that is due is like the first."""
         due, self._due = self._due, []
         if self._still is not None and due:
+            value = self._still.of(self.rule.needed(len(self.outputs)))
             for alpha in due:
-                self._add(alpha, self._still)
+                self._add(alpha, value)
             self._points_done()
 
     def _add(self, alpha: float, value: NodeValue) -> None:
-        if self._stands_still:
-            value = self._still = self._still or value.at_rest()
+        if self._stands_still and self._still is None:
+            value = self._still = value.at_rest()
         self.rule.add(alpha, value)
         self._missing.discard(alpha)
         if self._held_back:
@@ -213,7 +214,7 @@ class Path:
     def _start_round(self, due: list[float]) -> None:
         self._waits = False
         self._due = due
-        self._planned += len(self._due)
+        self._planned += 0 if self._stands_still else len(self._due)
         self._missing = set(self._due)
         self.listener.points_done(self)
         if self._due:

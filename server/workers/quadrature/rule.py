@@ -1,7 +1,7 @@
 """What every quadrature rule is to the engine: alphas wanted, values given, an estimate at any time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -56,6 +56,18 @@ class NodeValue:
     def end(self) -> EndValue:
         """What the deployed model gives here, if this is an end of the path."""
         return self.deployed or EndValue(self.f, self.noise)
+
+    def of(self, targets: Sequence[int]) -> "NodeValue":
+        """What it gives for some of the targets."""
+        rows, end = list(targets), self.deployed
+        return replace(
+            self,
+            f=self.f[rows],
+            token_sums=self.token_sums[rows],
+            noise=self.noise[rows],
+            log_odds=self.log_odds[rows],
+            deployed=None if end is None else EndValue(end.f[rows], end.noise[rows]),
+        )
 
     def at_rest(self) -> "NodeValue":
         """What every point is where nothing moves: the scores are 0, and f is the same by rounding, too."""
