@@ -4,6 +4,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 MODEL := build/models/sentiment
+# Each starts servers and loads models of its own: about 3 GiB.
+TEST_PROCESSES ?= 2
 TYPED := benchmarks tests
 PROTOS := $(sort $(shell find protos -name '*.proto'))
 # Tools that are programs of their own (ruff, buf) are found in the project's environment first.
@@ -38,7 +40,7 @@ demo: install model ## explain a sentence on a real model, through a real server
 	$(PY) examples/demo.py
 
 test: install model ## run the tests
-	$(PY) -m pytest
+	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadscope
 
 check: install protos-current lint types test smoke ## all that must pass before a merge
 
