@@ -99,6 +99,7 @@ def _load_models(start: StartWorker) -> dict[str, LoadedModel]:
             revision=model.revision,
             pads_safely=model.pads_safely,
             first_token_only=model.first_token_only,
+            same_in_batches=model.same_in_batches,
             precisions=list(map(precision_name, model.precisions)),
             token_budget=start.token_budget or model.token_budget,
             row_memory=model.row_memory.told(),

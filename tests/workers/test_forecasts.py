@@ -149,13 +149,13 @@ def test_the_limit_is_held_before_anything_is_run(
 ) -> None:
     model = load_zoo("bert")
     forecast = working(model).forecast(of_text(SENTENCES[0]))
-    cost, points = forecast.judged_token_passes, forecast.expected.points
+    cost, expected = forecast.judged_token_passes, forecast.expected
     worker = working(model, limit=cost)
     forwards.clear()
     (refused,) = worker.answers(of_text(SENTENCES[0], steps=4))
     assert forwards == []
     failure = refused.ended.failure
-    length = cost // (2 * points)
+    length = cost // (expected.rows + expected.gradients)
     assert f"about {cost + 2 * length} token passes" in failure.message
     assert f"at most {cost};" in failure.message
     info = error_details_pb2.ErrorInfo()

@@ -38,6 +38,12 @@ class Refusing(Recorder):
 
 
 @pytest.fixture
+def load_zoo(load_zoo: LoadZoo) -> LoadZoo:
+    """A zoo model that is said to be the same in batches: these with random weights multiply rounding."""
+    return lambda *arguments: dataclasses.replace(load_zoo(*arguments), same_in_batches=True)
+
+
+@pytest.fixture
 def kept() -> Iterator[Engine]:
     """An engine that keeps points."""
     running = Engine(kept_bytes=1 << 20)
@@ -176,4 +182,6 @@ def test_only_a_pass_as_deployed_that_is_one_turn_predicts(load_zoo: LoadZoo) ->
     assert not predicts_itself(spec, ends, 1), "the input is none of its points"
     assert not predicts_itself(spec, rule, 1, [ClassOutput(0, None, pb.OUTPUT_SPACE_LOGIT)])
     assert not predicts_itself(dataclasses.replace(spec, precision=pb.PRECISION_BFLOAT16), rule, 1)
+    coarse = dataclasses.replace(spec.model, same_in_batches=False)
+    assert not predicts_itself(dataclasses.replace(spec, model=coarse), rule, 1)
     assert not predicts_itself(dataclasses.replace(spec, prediction_row=dict(spec.row)), rule, 1)

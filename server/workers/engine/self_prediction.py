@@ -16,8 +16,9 @@ def predicts_itself(
 ) -> bool:
     """Whether the first batch of a path's points can tell its prediction.
 
-    There what the model looks up for the input is replaced by the same, in the model's own arithmetic. Where
-    there may be so many outputs that they take turns, a forward pass beforehand tells how many.
+    There what the model looks up for the input is replaced by the same, in the model's own arithmetic; only
+    the order of its sums may be another, whose rounding some models multiply. Where there may be so many
+    outputs that they take turns, a forward pass beforehand tells how many.
 
     Args:
         spec: the path.
@@ -28,4 +29,5 @@ def predicts_itself(
     if isinstance(rule, LockStepRule) or basis or most_outputs > OUTPUTS_PER_TURN:
         return False
     as_deployed = spec.prediction_row is spec.row and spec.precision == pb.PRECISION_FLOAT32
+    as_deployed &= spec.model.same_in_batches
     return as_deployed and rule.start()[:1] == [1.0]

@@ -39,6 +39,7 @@ class LoadedModel:
         parameters: names of the forward pass' parameters.
         pads_safely: whether padding leaves a row's logits alone, so that lengths may be mixed.
         first_token_only: whether its last layer works out the first token alone, as its head reads no other.
+        same_in_batches: whether a batch leaves a row's probabilities alone, so that it may tell predictions.
         precisions: what paths can be computed in, the default first.
         refusals: what the probe found not to work, and why.
         rounded: the network's matrices in other precisions.
@@ -55,6 +56,7 @@ class LoadedModel:
     parameters: frozenset[str]
     pads_safely: bool = True
     first_token_only: bool = False
+    same_in_batches: bool = False
     precisions: tuple[Precision, ...] = (explanation_pb2.PRECISION_FLOAT32,)
     refusals: Refusals = field(default_factory=dict)
     rounded: RoundedMatrices = field(default_factory=RoundedMatrices)

@@ -29,12 +29,15 @@ _LONG = "a probe of how rows of unequal length share one batch without touching 
 _PADDING_TOLERANCE = 1e-5
 # and where embeddings are replaced by themselves.
 _REPLACED_TOLERANCE = 1e-4
+# Probabilities may move by this much in a batch of so many rows: a tenth of what is promised of predictions.
+_BATCH_TOLERANCE, _ROWS = 1e-7, 15
 
 
 def probed(model: LoadedModel) -> LoadedModel:
     """The model with what the probe found: its last layer, padding, layers that move, and what it refuses."""
     if isinstance(model, TextModel):
         model = dataclasses.replace(model, first_token_only=_keeps_first_token(model))
+        model = dataclasses.replace(model, same_in_batches=_same_in_batches(model))
     model = dataclasses.replace(model, pads_safely=isinstance(model, TextModel) and _pads_safely(model))
     if isinstance(model, TextModel):
         model = dataclasses.replace(model, layers=_layers(model))
@@ -104,6 +107,30 @@ def _keeps_first_token(model: TextModel) -> bool:
     except Exception:
         return False
     return keep_first_token(model.network, lambda: model.logits(inputs))
+
+
+def _same_in_batches(model: TextModel) -> bool:
+    """Whether a classifier gives a row in a batch of points the probabilities that it gives the row alone."""
+    if model.head is not SEQUENCE:
+        return False
+    try:
+        return all(_batch_moves(model, text) <= _BATCH_TOLERANCE for text in (_SHORT, _LONG, _LONG[::-1]))
+    except Exception:
+        return False
+
+
+def _batch_moves(model: TextModel, text: str) -> float:
+    """How far a row's probabilities move in a batch of as many rows as a first round has."""
+    row = _row(model, text)
+    with torch.enable_grad():
+        beside = model.logits(model.batch([row] * _ROWS)).detach()
+    alone = _first_logits(model, [row])
+    moved = [(squash(beside) - squash(alone)).abs().max() for squash in (torch.sigmoid, _softmax)]
+    return float(max(moved))
+
+
+def _softmax(logits: torch.Tensor) -> torch.Tensor:
+    return torch.softmax(logits, dim=-1)
 
 
 def _pads_safely(model: TextModel) -> bool:
