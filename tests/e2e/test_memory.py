@@ -27,8 +27,7 @@ from tests.zoo.tokenizers import wordpiece
 
 MIB = 1 << 20
 POSITIONS = 4096
-# Each token of a row takes about 200 KiB in a forward pass whose gradients are wanted; the last layer's hardly
-# anything.
+# Each token of a row takes about 200 KiB in a forward pass whose gradients are wanted, but in the last layer.
 WIDE = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 6144}
 ROOM = 300 * MIB
 STEPS = 30
