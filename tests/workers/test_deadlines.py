@@ -187,7 +187,7 @@ def test_a_path_whose_estimate_fails_near_the_deadline_fails_alone(load_zoo: Loa
 
 def test_an_engine_that_breaks_tells_so(load_zoo: LoadZoo, monkeypatch: pytest.MonkeyPatch) -> None:
     """By what no path is to blame for."""
-    broken: queue.SimpleQueue[Exception] = queue.SimpleQueue()
+    broken: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
 
     def exhausted(*_: object, most_turns: int | None = None) -> None:
         raise MemoryError
