@@ -80,12 +80,12 @@ class EstimateAssembly:
         """The windows that a target is about."""
         return self._windows[target]
 
-    def only_window(self, target: int) -> int | None:
-        """The window that a target is about; None where it is about every one."""
-        return self._targets[target].window
+    def is_about_some(self, target: int) -> bool:
+        """Whether a target is about one window alone, or all labels' on one part of the text."""
+        return self._targets[target].windows is not None
 
     def only_candidate(self, target: int) -> int | None:
-        """The label whose windows alone a target is about; None where it is about all windows, or one."""
+        """The label whose windows alone a target is about; None where it is about all windows, or some."""
         return self._targets[target].candidate
 
     def missing(self, target: int) -> list[int]:
@@ -117,8 +117,8 @@ class EstimateAssembly:
 
 def _windows(target: Target, count: int, candidates: int) -> range:
     """The windows, of so many, that a target is about."""
-    if target.window is not None:
-        return range(target.window, target.window + 1)
+    if target.windows is not None:
+        return target.windows
     return range(count) if target.candidate is None else range(target.candidate, count, candidates)
 
 

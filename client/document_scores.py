@@ -13,13 +13,11 @@ from ligserve.client.types.targets import Target
 def document_scores(document: Document, assembly: EstimateAssembly, target: int) -> FinalScores:
     """The scores of a target for each of the document's tokens: the sums over the windows.
 
-    Where it is about one window, for each of that window's tokens; 0 where no final ones have come.
+    Where it is about one window, for each of that window's tokens (of the labels' windows on one part of the
+    text one after the other); 0 where no final ones have come.
     """
-    window = assembly.only_window(target)
-    if window is not None:
-        only = assembly.final_of(target, window)
-        unknown = FinalScores((0.0,) * len(document.places(window)), ())
-        return unknown if only is None else FinalScores(only.scores, only.score_errors)
+    if assembly.is_about_some(target):
+        return assembly.known(target)
     row = document.row_of(assembly.only_candidate(target))
     scores, errors = [0.0] * len(row), [0.0] * len(row)
     told = False

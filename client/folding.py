@@ -90,7 +90,7 @@ class StreamFolder:
         except ValueError as error:
             raise MalformedAnswerError(f"the header does not hold together: {error}") from error
         lengths = _lengths(message)
-        if any(t.window is not None and t.window >= len(lengths) for t in self._header.targets):
+        if any(t.windows is not None and t.windows.stop > len(lengths) for t in self._header.targets):
             raise MalformedAnswerError("a target is about a window that is not in the header")
         _check_tokens(self._header)
         if len(self._header.pixel_values) not in (0, sum(lengths)):

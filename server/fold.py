@@ -62,7 +62,8 @@ def _scores(header: pb.Header) -> Iterator[int]:
     of_all = of_candidate.total()
     for target in header.targets:
         if target.HasField("window") and target.window < len(lengths):
-            yield lengths[target.window]
+            count = target.window_count if target.HasField("window_count") else 1
+            yield sum(lengths[target.window : target.window + count])
         else:
             yield of_candidate[target.candidate] if target.HasField("candidate") else of_all
 

@@ -30,7 +30,6 @@ LONG_INPUTS: Mapping[str, LongInputs] = {
     "sequence_classification": _CLASSES,
     "pairwise_sequence_classification": _CLASSES,
     "multi_label_classification": _CLASSES,
-    # MAX only of labels that are judged by themselves.
     "zero_shot_classification": LongInputs(aggregates=_OF_VALUES),
     "token_classification": LongInputs(),
     "question_answering": LongInputs(),

@@ -39,18 +39,14 @@ def refuse_unbuilt(request: service_pb.ExplainRequest) -> None:
     if explainer is not None and policy in ("window", "truncate") and not takes(explainer, policy):
         raise UnimplementedError(f"options.long_input.{policy} of {explainer}")
     if explainer == "zero_shot_classification":
-        _refuse_aggregates(request.zero_shot_classification, request.options)
+        _refuse_aggregates(request.options)
     for part, asks_for in _UNBUILT_OPTIONS.items():
         if asks_for(request.options):
             raise UnimplementedError(part)
 
 
-def _refuse_aggregates(question: pb.ZeroShotClassification, options: pb.ExplainOptions) -> None:
-    """Labels that compete do so in every window, so that no single window is the largest."""
-    part, window = "options.long_input.window.aggregate", pb.LongInput.Window
-    aggregate = options.long_input.window.aggregate
-    if aggregate == window.AGGREGATE_MEAN_LOGITS:
-        raise UnimplementedError(f"{part} MEAN_LOGITS of zero_shot_classification")
-    alone = question.multi_label or len(question.labels) == 1 or options.convention == pb.CONVENTION_LIBRARY
-    if aggregate == window.AGGREGATE_MAX and not alone:
-        raise UnimplementedError(f"{part} MAX of zero_shot_classification without multi_label")
+def _refuse_aggregates(options: pb.ExplainOptions) -> None:
+    if options.long_input.window.aggregate == pb.LongInput.Window.AGGREGATE_MEAN_LOGITS:
+        raise UnimplementedError(
+            "options.long_input.window.aggregate MEAN_LOGITS of zero_shot_classification"
+        )

@@ -1,6 +1,6 @@
 """A long text as HTML: a strip of its heat to jump by, and its windows to unfold."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -57,11 +57,12 @@ def _window_lines(section: Section, target: int) -> Iterator[str]:
     """Where each window of a section lies, and what its own scores add up to."""
     for window in section.windows:
         if target in window.targets:
-            yield f"{_placed(window)}: {_own_sum(window, target)}"
+            yield f"{_placed([window])}: {_own_sum(window, target)}"
 
 
-def _placed(window: "DocumentWindow") -> str:
-    return f"{windows_name([window])}, {stretch_name(window.start, window.end)}"
+def _placed(windows: Sequence["DocumentWindow"]) -> str:
+    """Where windows on the same part of the text lie."""
+    return f"{windows_name(windows)}, {stretch_name(windows[0].start, windows[0].end)}"
 
 
 def _own_sum(window: "DocumentWindow", target: int) -> str:
@@ -74,6 +75,6 @@ def _heading(explanation: "Explanation", target: int) -> str:
     label, probability = outcome(explanation, target)
     chance = "" if probability is None else f" ({probability:.2f})"
     answered = f"{escaped(one_line(label))}{chance}: " if label else ""
-    only = explanation.targets[target].target.window
-    where = "" if only is None else f", in {_placed(explanation.windows[only])} alone"
+    only = explanation.targets[target].target.windows
+    where = "" if only is None else f", in {_placed([explanation.windows[each] for each in only])} alone"
     return f"<p>{answered}why <b>{escaped(caption(explanation, target))}</b>{where}</p>"

@@ -168,7 +168,9 @@ def _targets_of_windows(header: service_pb.Header) -> Callable[[service_pb.Windo
     of_all: list[int] = []
     for place, target in enumerate(header.targets):
         if target.HasField("window"):
-            of_one.setdefault(target.window, []).append(place)
+            count = target.window_count if target.HasField("window_count") else 1
+            for window in range(target.window, min(target.window + count, len(header.windows))):
+                of_one.setdefault(window, []).append(place)
         elif target.HasField("candidate"):
             of_label.setdefault(target.candidate, []).append(place)
         else:

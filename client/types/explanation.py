@@ -81,19 +81,20 @@ class Explanation(ImageScores, Shown):
         return self.texts[0] if self.texts else ""
 
     def tokens_of(self, target: int = 0) -> tuple[Token, ...]:
-        """The tokens that a target has scores for: all, or those of the window that it is about.
+        """The tokens that a target has scores for: all, or those of the windows that it is about.
 
         Where the labels of zero-shot classification compete, each hypothesis has a segment of its own.
 
         Raises:
             IndexError: there is no such target.
         """
-        window, candidate = self.targets[target].target.window, self.targets[target].target.candidate
-        if window is None and candidate is not None:
-            return self.tokens[slice(*self.windows[candidate].row)]
-        if window is None:
-            return with_own_segments(self.tokens) if self.hypotheses else self.tokens
-        return tuple(self.tokens[place] for place in self.places_of(window))
+        about, tokens = self.targets[target].target, self.tokens
+        if about.windows is not None:
+            tokens = tuple(tokens[place] for each in about.windows for place in self.places_of(each))
+        elif about.candidate is not None:
+            return tokens[slice(*self.windows[about.candidate].row)]
+        compete = self.hypotheses and (about.windows is None or about.window_count > 1)
+        return with_own_segments(tokens) if compete else tokens
 
     def places_of(self, window: int) -> tuple[int, ...]:
         """Positions in `tokens` of a window's tokens, special ones included.
@@ -143,9 +144,10 @@ class Explanation(ImageScores, Shown):
         Raises:
             IndexError: there is no such target.
         """
-        window, candidate = self.targets[target].target.window, self.targets[target].target.candidate
-        own = window if candidate is None else candidate
-        return self.texts + (self.hypotheses if own is None else self.hypotheses[own : own + 1])
+        about = self.targets[target].target
+        own = about.window if about.candidate is None else about.candidate
+        some = slice(None) if own is None or about.window_count > 1 else slice(own, own + 1)
+        return self.texts + self.hypotheses[some]
 
     def words(self, target: int | LabelledSpan = 0) -> tuple[Word, ...]:
         """The words of the texts in order, each with the sum of its tokens' scores for a target.

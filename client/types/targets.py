@@ -22,10 +22,13 @@ class Target:
         answer_end: which end of an answer, for question answering.
         token: position of the token whose label is explained, for token classification; among the
             explanation's tokens.
-        window: the only window that it is about, for zero-shot classification, and of a long text for its
-            largest window and for token classification; None: all windows.
+        window: the only window that it is about, or the first of `window_count`, for zero-shot
+            classification, and of a long text for its largest window and for token classification; None: all
+            windows.
         runner_up_gap: for the largest window, by how much the next largest one's output is less.
         candidate: for zero-shot classification of a long text, the label whose windows alone it is about.
+        window_count: how many windows it is about from `window` on, where that is told; more than 1 where
+            labels compete for the largest window.
     """
 
     label: str
@@ -38,6 +41,12 @@ class Target:
     window: int | None = None
     runner_up_gap: float | None = None
     candidate: int | None = None
+    window_count: int = 1
+
+    @property
+    def windows(self) -> range | None:
+        """The windows that it is about; None: all, or all of its `candidate`."""
+        return None if self.window is None else range(self.window, self.window + self.window_count)
 
     @classmethod
     def from_proto(cls, message: service_pb.Target) -> "Target":
@@ -54,6 +63,7 @@ class Target:
             window=message.window if message.HasField("window") else None,
             runner_up_gap=message.runner_up_gap if message.HasField("runner_up_gap") else None,
             candidate=message.candidate if message.HasField("candidate") else None,
+            window_count=message.window_count if message.HasField("window_count") else 1,
         )
 
     def __str__(self) -> str:

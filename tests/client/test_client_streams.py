@@ -107,7 +107,14 @@ def a_window_missing(messages: Messages) -> Messages:
     return messages
 
 
+def about_windows_that_are_not_there(messages: Messages) -> Messages:
+    messages[1].header.targets[0].window = 0
+    messages[1].header.targets[0].window_count = 2
+    return messages
+
+
 DAMAGES = [
+    about_windows_that_are_not_there,
     more_of_a_whole_header,
     rest_of_the_header_missing,
     a_window_missing,

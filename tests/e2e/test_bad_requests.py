@@ -158,11 +158,6 @@ UNBUILT = {
         zero_shot_classification={"text": "a", "labels": ["b"], "multi_label": True},
         options={"long_input": {"window": {"aggregate": 4}}},
     ),
-    "options.long_input.window.aggregate MAX of zero_shot_classification without multi_label": message(
-        model="bert-nli",
-        zero_shot_classification={"text": "a", "labels": ["b", "c"]},
-        options={"long_input": {"window": {"aggregate": 3}}},
-    ),
 }
 
 

@@ -216,6 +216,20 @@ def test_of_the_largest_windows_the_most_is_told(stub: ExplanationServiceStub) -
     assert estimate.maximum.points == 3 * 5
 
 
+def test_of_the_largest_parts_of_competing_labels_the_most_is_told(stub: ExplanationServiceStub) -> None:
+    labels = ["film", "a soup of the day", "noise"]
+    options = {"n_steps": 3, "long_input": Window(60, Aggregate.MAX)}
+    request = asked("nli", ZeroShotClassification(LONG_TEXT, labels), **options)
+    estimate, answer = told(stub, request), stub.Explain(request, timeout=120)
+    cost = answer.summary.cost
+    parts = {target.window for target in answer.header.targets}
+    assert cost.points == cost.gradients == len(parts) * len(labels) * 5
+    assert all(count <= getattr(estimate.maximum, name) for name, count in counts(cost).items())
+    # Each label may win on a part of its own.
+    assert estimate.expected.points == estimate.maximum.points == len(labels) * len(labels) * 5
+    assert estimate.expected.gradients == estimate.maximum.gradients == estimate.maximum.points
+
+
 def test_of_a_long_context_the_window_of_the_answer_is_explained(stub: ExplanationServiceStub) -> None:
     request = asked("squad", QuestionAnswering("Who hated it?", LONG_TEXT), n_steps=3, long_input=Window(40))
     estimate, answer = told(stub, request), stub.Explain(request, timeout=120)

@@ -166,6 +166,7 @@ def test_models_that_cannot_be_retargeted_say_so(keeping: Client) -> None:
         ("three", PairwiseSequenceClassification(LONG, "Nobody laughed."), ALL),
         ("nli", ZeroShotClassification(LONG, ["cinema", "food"]), ALL),
         ("nli", ZeroShotClassification(LONG, ["cinema", "food"], multi_label=True), ALL),
+        ("nli", ZeroShotClassification(LONG, ["cinema", "food"]), Window(stride=60, aggregate=Aggregate.MAX)),
         ("answers", QuestionAnswering(QUESTION, LONG), ALL),
         ("entities", TokenClassification(LONG), ALL),
     ],

@@ -175,6 +175,46 @@ def test_the_largest_window_of_each_label(client: Client) -> None:
     assert explanation.html().count("<nav") == 3
 
 
+def test_of_competing_labels_each_has_its_largest_part(client: Client, competing: Explanation) -> None:
+    largest = Window(stride=60, aggregate="max")
+    with client.stream("bert-nli", COMPETING, long_input=largest, tolerance=0.05) as stream:
+        for _ in stream:
+            check_what_is_left(stream.so_far())
+        explanation = stream.result()
+    check_sums(explanation, 0.05)
+    unary = client.explain("bert-nli", COMPETING, long_input=largest, tolerance=0.05)
+    assert explanation.prediction is not None
+    assert sum(explanation.prediction.probabilities) > 1
+    for number, target in enumerate(explanation.targets):
+        assert target.scores == pytest.approx(unary.targets[number].scores, abs=1e-5)
+        assert target.f_input == pytest.approx(explanation.prediction.probabilities[number], abs=1e-6)
+        assert target.f_input >= competing.targets[number].f_input
+        assert target.target.windows is not None
+        own = [explanation.windows[each] for each in target.target.windows]
+        assert [window.candidate for window in own] == [0, 1, 2]
+        assert len({(window.start, window.end) for window in own}) == 1
+        assert all(number in window.targets for window in own)
+        assert all(number not in w.targets for w in explanation.windows if w not in own)
+        assert target.target.runner_up_gap is not None
+        assert len(explanation.tokens_of(number)) == len(target.scores) == len(target.score_errors)
+        assert explanation.texts_of(number) == (TEXT, *HYPOTHESES)
+        words = explanation.words(number)
+        premise = [word for word in words if word.segment == 0]
+        assert (premise[0].start, premise[-1].end) == (own[0].start, own[0].end)
+        for segment, text in enumerate(HYPOTHESES, 1):
+            assert "".join(w.text for w in words if w.segment == segment) == "".join(text.split())
+        special = zip(explanation.tokens_of(number), target.scores, strict=True)
+        of_words = target.score_sum - sum(score for token, score in special if token.special)
+        assert sum(word.score for word in words) == pytest.approx(of_words, abs=1e-9)
+    html = explanation.html()
+    assert html.count("<nav") == 3
+    first = explanation.targets[0].target.window
+    assert first is not None
+    assert f"in windows {first} to {first + 2}, characters" in html
+    told = json.loads(json.dumps(explanation.to_dict()))["targets"]
+    assert all(target["target"]["window_count"] == 3 for target in told)
+
+
 def test_a_premise_that_fits_is_plain(client: Client) -> None:
     short = ZeroShotClassification(SENTENCES[0], LABELS, TEMPLATE)
     plain = client.explain("bert-nli", short, n_steps=5)

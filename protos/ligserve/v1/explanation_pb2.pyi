@@ -373,8 +373,9 @@ class ZeroShotClassification(_message.Message):
     longest hypothesis, the same for every label, and each has the whole hypothesis of one label. The
     output for a label that is judged by itself is the aggregate of its own windows' outputs. Labels that
     compete do so in each window, by a softmax over the labels' entailment logits there, and their output
-    is the mean over the windows (AGGREGATE_MEAN or AGGREGATE_TOKEN_WEIGHTED_MEAN). AGGREGATE_MAX for
-    labels that compete and AGGREGATE_MEAN_LOGITS for any are not built: UNIMPLEMENTED.
+    is the mean over the windows (AGGREGATE_MEAN or AGGREGATE_TOKEN_WEIGHTED_MEAN) or the largest
+    (AGGREGATE_MAX), which is explained by all labels' windows on that part of the text. AGGREGATE_MEAN_LOGITS
+    is not built: UNIMPLEMENTED.
     """
     hypothesis_template: _builtins.str
     """The hypothesis with one "{}" for the label. Default: "this text is about {} ."."""
@@ -914,7 +915,9 @@ class LongInput(_message.Message):
             windows, are not counted.
             """
             AGGREGATE_MAX: LongInput.Window._Aggregate.ValueType  # 3
-            """The window with the largest output, for each target its own; only that window is explained."""
+            """The window with the largest output, for each target its own; only that window is explained. So the
+            probabilities of classes that share one need not add up to 1: each is that of its own window.
+            """
             AGGREGATE_MEAN_LOGITS: LongInput.Window._Aggregate.ValueType  # 4
             """Output of the mean of the windows' logits. A logit, the log-odds between two classes and those of
             a label that is judged by itself are means of the windows' own: as MEAN. Any other output depends
@@ -937,7 +940,9 @@ class LongInput(_message.Message):
         windows, are not counted.
         """
         AGGREGATE_MAX: LongInput.Window.Aggregate.ValueType  # 3
-        """The window with the largest output, for each target its own; only that window is explained."""
+        """The window with the largest output, for each target its own; only that window is explained. So the
+        probabilities of classes that share one need not add up to 1: each is that of its own window.
+        """
         AGGREGATE_MEAN_LOGITS: LongInput.Window.Aggregate.ValueType  # 4
         """Output of the mean of the windows' logits. A logit, the log-odds between two classes and those of
         a label that is judged by itself are means of the windows' own: as MEAN. Any other output depends

@@ -876,6 +876,7 @@ class Target(_message.Message):
     WINDOW_FIELD_NUMBER: _builtins.int
     RUNNER_UP_GAP_FIELD_NUMBER: _builtins.int
     CANDIDATE_FIELD_NUMBER: _builtins.int
+    WINDOW_COUNT_FIELD_NUMBER: _builtins.int
     class_index: _builtins.int
     """Position of the class that is explained."""
     class_label: _builtins.str
@@ -894,10 +895,10 @@ class Target(_message.Message):
     its start and once at its end: position in the target's window plus that window's first_token.
     """
     window: _builtins.int
-    """The only window that this target is about, for zero-shot classification with labels that are
-    judged by themselves, and of a long text for its largest window (AGGREGATE_MAX), for token
-    classification and for question answering. Unset: it is about every window, as where labels compete; a
-    token of the text contributes the sum of its scores in the windows then.
+    """The only window that this target is about, or the first of window_count, for zero-shot classification
+    with labels that are judged by themselves, and of a long text for its largest window (AGGREGATE_MAX),
+    for token classification and for question answering. Unset: it is about every window, as where labels
+    compete; a token of the text contributes the sum of its scores in the windows then.
     """
     runner_up_gap: _builtins.float
     """For AGGREGATE_MAX: by how much the output of the next largest window is less, same units. For question
@@ -906,6 +907,11 @@ class Target(_message.Message):
     candidate: _builtins.int
     """For zero-shot classification of a long text with labels that are judged by themselves: the label whose
     windows alone this target is about. Unset: windows of any label.
+    """
+    window_count: _builtins.int
+    """How many windows this target is about where window is set, from that one on: one for each label where
+    labels compete (AGGREGATE_MAX), which then all stand on one part of the text; a token of the text
+    contributes the sum of its scores in them. Default: 1.
     """
     def __init__(
         self,
@@ -920,10 +926,11 @@ class Target(_message.Message):
         window: _builtins.int | None = ...,
         runner_up_gap: _builtins.float | None = ...,
         candidate: _builtins.int | None = ...,
+        window_count: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_candidate", b"_candidate", "_runner_up_gap", b"_runner_up_gap", "_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "candidate", b"candidate", "runner_up_gap", b"runner_up_gap", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_candidate", b"_candidate", "_runner_up_gap", b"_runner_up_gap", "_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "_window_count", b"_window_count", "candidate", b"candidate", "runner_up_gap", b"runner_up_gap", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window", "window_count", b"window_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidate", b"_candidate", "_runner_up_gap", b"_runner_up_gap", "_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "answer_end", b"answer_end", "candidate", b"candidate", "class_index", b"class_index", "class_label", b"class_label", "output_space", b"output_space", "runner_up_gap", b"runner_up_gap", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidate", b"_candidate", "_runner_up_gap", b"_runner_up_gap", "_token", b"_token", "_versus_index", b"_versus_index", "_versus_label", b"_versus_label", "_window", b"_window", "_window_count", b"_window_count", "answer_end", b"answer_end", "candidate", b"candidate", "class_index", b"class_index", "class_label", b"class_label", "output_space", b"output_space", "runner_up_gap", b"runner_up_gap", "token", b"token", "versus_index", b"versus_index", "versus_label", b"versus_label", "window", b"window", "window_count", b"window_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__candidate: _TypeAlias = _typing.Literal["candidate"]  # noqa: Y015
     _WhichOneofArgType__candidate: _TypeAlias = _typing.Literal["_candidate", b"_candidate"]  # noqa: Y015
@@ -937,6 +944,8 @@ class Target(_message.Message):
     _WhichOneofArgType__versus_label: _TypeAlias = _typing.Literal["_versus_label", b"_versus_label"]  # noqa: Y015
     _WhichOneofReturnType__window: _TypeAlias = _typing.Literal["window"]  # noqa: Y015
     _WhichOneofArgType__window: _TypeAlias = _typing.Literal["_window", b"_window"]  # noqa: Y015
+    _WhichOneofReturnType__window_count: _TypeAlias = _typing.Literal["window_count"]  # noqa: Y015
+    _WhichOneofArgType__window_count: _TypeAlias = _typing.Literal["_window_count", b"_window_count"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__candidate) -> _WhichOneofReturnType__candidate | None: ...
     @_typing.overload
@@ -949,6 +958,8 @@ class Target(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__versus_label) -> _WhichOneofReturnType__versus_label | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__window) -> _WhichOneofReturnType__window | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__window_count) -> _WhichOneofReturnType__window_count | None: ...
 
 Global___Target: _TypeAlias = Target  # noqa: Y015
 

@@ -97,10 +97,13 @@ def _of_windows(document: DocumentPlan, lengths: NDArray[np.int64], basis: int) 
 
 
 def _of_winners(document: DocumentPlan, lengths: NDArray[np.int64], basis: int) -> Integrals:
-    """Every target is about one of few windows, and only the logits tell which."""
+    """Every target is about one of few windows, and only the logits tell which.
+
+    Windows that are explained together need one backward pass each, however many targets are about them.
+    """
     targets, longest, mean = document.targets, _longest(document, lengths), round(lengths.mean())
     each = of_points(document.winners, document.winners * mean, 1)
-    backward = document.winners * basis or targets
+    backward = document.winners * basis or (targets if document.together is None else document.winners)
     each.gradients, each.gradient_tokens = backward, backward * mean
     most = of_points(document.winners, sum(longest), 1)
     most.gradients, most.gradient_tokens = backward, backward * longest[0]

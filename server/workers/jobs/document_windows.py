@@ -130,7 +130,7 @@ class DocumentWindows:
         rule, together = self._document.rule(self._outcome.sizes[targets]), self._document.together
         if together is None:
             return [replace(self._plan.paths[first], rule=rule)]
-        return together.tie(self._plan.paths[first : first + together.size], rule)
+        return together.tie(self._plan.paths[first : first + together.size], rule, targets)
 
     def _close(self, part: Part) -> None:
         del self._open[part.window]

@@ -85,7 +85,8 @@ def outcome_of_competition(
 ) -> Callable[[WindowLogits], DocumentOutcome]:
     """What is known of labels that compete in every part: each one's target is about all windows.
 
-    What there is to explain in the windows on a part is known of all of them together; it is the first one's.
+    Of the largest outputs each label's target is about all labels' windows on the part where its own is. What
+    there is to explain in the windows on a part is known of all of them together; it is the first one's.
     """
 
     def outcome(logits: WindowLogits) -> DocumentOutcome:
@@ -94,19 +95,28 @@ def outcome_of_competition(
             premise.by_part(competing.entailed(_stacked(each)))
             for each in (logits.inputs, logits.starts, logits.ends)
         )
-        parts, labels = inputs.shape
-        pairs = np.zeros((parts, labels), dtype=np.intp)
-        pairs[:, 0] = labels
-        return DocumentOutcome(
+        f_input, f_baseline = competing.values(ends), competing.values(starts)
+        explained, about = competing.explained(), np.ones(f_input.shape, dtype=np.bool_)
+        if premise.aggregate == MAX:
+            explained, about = of_largest(explained, f_input)
+            for each in explained:
+                # The part, and all windows on it.
+                each.target.window = each.target.window * premise.labels
+                each.target.window_count = premise.labels
+        pairs = np.zeros(about.shape, dtype=np.intp)
+        pairs[:, 0] = about.sum(axis=1)
+        found = DocumentOutcome(
             header=pb.Header(prediction=competing.prediction(fold(inputs), fold(inputs.softmax(dim=1)))),
-            explained=competing.explained(),
-            shares=np.repeat(shares, labels),
-            targets=np.tile(np.arange(labels), parts),
+            explained=explained,
+            shares=np.repeat(shares, premise.labels),
+            targets=np.nonzero(about)[1],
             first_pairs=np.concatenate(([0], pairs.ravel().cumsum())),
-            f_input=competing.values(ends).ravel(),
-            f_baseline=competing.values(starts).ravel(),
+            f_input=f_input[about],
+            f_baseline=f_baseline[about],
             told=premise.told,
         )
+        found.header.warnings.extend(tie_warnings(found))
+        return found
 
     return outcome
 

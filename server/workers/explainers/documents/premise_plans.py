@@ -58,6 +58,7 @@ def _plan(
     warnings: Sequence[pb.Warning] = (),
 ) -> Plan:
     options, convention = setting.options, setting.convention
+    labels, parts = len(cuts), len(cuts[0].spans)
     spans = [span for span in cuts[0].spans for _ in cuts]
     document = DocumentPlan(
         outcome=outcome,
@@ -65,10 +66,11 @@ def _plan(
         token_counts=[end - start for start, end in spans],
         rule=lambda change: window_rule(options, convention, change),
         tolerance=asked_tolerance(options, convention),
-        targets=len(cuts),
+        targets=labels,
         # The rows of labels that compete need one backward pass each, too.
         targets_in=None if options.long_input.window.aggregate == MAX else [1] * len(spans),
-        winners=len(cuts),
+        # Where labels compete each one may win on another part, with all labels' windows there.
+        winners=labels if together is None else labels * min(labels, parts),
         together=together,
     )
     return Plan(

@@ -75,11 +75,11 @@ class Together:
 
     Attributes:
         size: how many belong together.
-        tie: ties the paths of so many windows to one rule.
+        tie: ties the paths of so many windows to one rule, for the targets with these numbers, ascending.
     """
 
     size: int
-    tie: Callable[[Sequence[PathPlan], QuadratureRule], Sequence[PathPlan]]
+    tie: Callable[[Sequence[PathPlan], QuadratureRule, Sequence[int]], Sequence[PathPlan]]
 
 
 @dataclass(frozen=True)

@@ -81,15 +81,19 @@ class CompetingLabels:
             )
             raise InvalidArgumentError([FieldViolation(field, text)], reason="TOO_MANY_SCORES")
 
-    def in_step(self, paths: Sequence[PathPlan], rule: QuadratureRule) -> list[PathPlan]:
+    def in_step(
+        self, paths: Sequence[PathPlan], rule: QuadratureRule, targets: Sequence[int] | None = None
+    ) -> list[PathPlan]:
         """The candidates' paths, tied to one rule.
 
         Args:
             paths: one for each candidate.
             rule: integrates all of them.
+            targets: the candidates that are explained by them, ascending; None: all.
         """
         lengths = [path.spec.length for path in paths]
-        together = LockStep(rule, _COUPLINGS[self._space], lengths)
+        coupling = _COUPLINGS[self._space]
+        together = LockStep(rule, coupling if targets is None else _some(coupling, targets), lengths)
         return [
             path.in_lock_step(member, self._logit)
             for path, member in zip(paths, together.members, strict=True)
@@ -99,6 +103,17 @@ class CompetingLabels:
         return explanation_service_pb2.Target(
             class_index=number, class_label=self._labels[number], output_space=self._space
         )
+
+
+def _some(coupling: Coupling, targets: Sequence[int]) -> Coupling:
+    """A coupling for a few of its targets."""
+    some = list(targets)
+
+    def chosen(outputs: Floats) -> tuple[Floats, Floats, Floats]:
+        f, slopes, log_odds = coupling(outputs)
+        return f[some], slopes[some], log_odds[some]
+
+    return chosen
 
 
 def _softmax(logits: Floats) -> Floats:
