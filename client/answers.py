@@ -37,7 +37,8 @@ def unfinished_explanation(
         texts: the caller's texts.
         header: the header.
         assembly: the estimates so far.
-        left: for each target how much is unexplained, as the server told it last; empty: it did not.
+        left: for each target how much is unexplained, as the server told it last before all was explained;
+            empty: it did not.
     """
     targets = tuple(_so_far(header, assembly, at, left) for at in range(len(header.targets)))
     points = sum(target.points for target in targets)
@@ -64,7 +65,9 @@ def _so_far(
         change = math.fsum(window.change_of(target) for window in windows)
         unexplained = math.fsum(window.change_of(target) for window in open_windows)
     else:
-        change = left[target] if target < len(left) else math.nan
+        # Nought may be all that was heard of a target that was explained fast.
+        told = target < len(left) and (missing or left[target])
+        change = left[target] if told else math.nan
         unexplained = change if missing else 0.0
     return TargetSummary(
         f_input=math.nan,

@@ -22,7 +22,7 @@ class StreamFolder:
         self._opening: service_pb.Header | None = None
         # What came of the targets before the summary.
         self._reached: list[service_pb.TargetSummary] = []
-        # What was unexplained of each target at the last progress that told it.
+        # What was unexplained of each target before all of it was explained.
         self._left: tuple[float, ...] = ()
         self._header: HeaderEvent | None = None
         self._assembly: EstimateAssembly | None = None
@@ -113,7 +113,9 @@ class StreamFolder:
     def progress(self, message: service_pb.Progress) -> ProgressEvent:
         """Take notice of how far the work is."""
         progress = ProgressEvent.from_proto(message)
-        self._left = progress.unexplained or self._left
+        if progress.unexplained:
+            before = self._left or progress.unexplained
+            self._left = tuple(now or then for now, then in zip(progress.unexplained, before, strict=False))
         return progress
 
     def summary(self, message: service_pb.Summary) -> SummaryEvent:

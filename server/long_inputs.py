@@ -23,14 +23,20 @@ class LongInputs:
     aggregates: Sequence["pb.LongInput.Window.Aggregate.ValueType"] = ()
 
 
-_OF_VALUES = (_WINDOW.AGGREGATE_MEAN, _WINDOW.AGGREGATE_TOKEN_WEIGHTED_MEAN, _WINDOW.AGGREGATE_MAX)
-_CLASSES = LongInputs(aggregates=(*_OF_VALUES, _WINDOW.AGGREGATE_MEAN_LOGITS))
+_CLASSES = LongInputs(
+    aggregates=(
+        _WINDOW.AGGREGATE_MEAN,
+        _WINDOW.AGGREGATE_TOKEN_WEIGHTED_MEAN,
+        _WINDOW.AGGREGATE_MAX,
+        _WINDOW.AGGREGATE_MEAN_LOGITS,
+    )
+)
 # Images are not long.
 LONG_INPUTS: Mapping[str, LongInputs] = {
     "sequence_classification": _CLASSES,
     "pairwise_sequence_classification": _CLASSES,
     "multi_label_classification": _CLASSES,
-    "zero_shot_classification": LongInputs(aggregates=_OF_VALUES),
+    "zero_shot_classification": _CLASSES,
     "token_classification": LongInputs(),
     "question_answering": LongInputs(),
 }

@@ -38,15 +38,6 @@ def refuse_unbuilt(request: service_pb.ExplainRequest) -> None:
     policy = request.options.long_input.WhichOneof("policy")
     if explainer is not None and policy in ("window", "truncate") and not takes(explainer, policy):
         raise UnimplementedError(f"options.long_input.{policy} of {explainer}")
-    if explainer == "zero_shot_classification":
-        _refuse_aggregates(request.options)
     for part, asks_for in _UNBUILT_OPTIONS.items():
         if asks_for(request.options):
             raise UnimplementedError(part)
-
-
-def _refuse_aggregates(options: pb.ExplainOptions) -> None:
-    if options.long_input.window.aggregate == pb.LongInput.Window.AGGREGATE_MEAN_LOGITS:
-        raise UnimplementedError(
-            "options.long_input.window.aggregate MEAN_LOGITS of zero_shot_classification"
-        )

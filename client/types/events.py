@@ -147,7 +147,7 @@ class ProgressEvent:
         windows_predicted: how many of them have an output that is known.
         windows_done: how many of them have final scores.
         unexplained: for each target, how much of f_input - f_baseline is in windows without final scores;
-            all of it, to the end, where windows move together ("mean_logits").
+            all of it, until the last of them is, where windows move together ("mean_logits").
     """
 
     points_done: int

@@ -153,11 +153,6 @@ def test_an_unknown_model_is_not_found_and_the_others_are_named(live: LiveServer
 UNBUILT = {
     "options.baselines.reference_text": request(baselines=[{"reference_text": "a"}]),
     "more than one of options.baselines": request(baselines=[{"pad_token": {}}, {"mask_token": {}}]),
-    "options.long_input.window.aggregate MEAN_LOGITS of zero_shot_classification": message(
-        model="bert-nli",
-        zero_shot_classification={"text": "a", "labels": ["b"], "multi_label": True},
-        options={"long_input": {"window": {"aggregate": 4}}},
-    ),
 }
 
 

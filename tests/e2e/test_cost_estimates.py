@@ -92,6 +92,21 @@ KNOWN: dict[str, tuple[str, Task, dict[str, Any]]] = {
         ZeroShotClassification(LONG_TEXT, ["film", "a soup of the day"]),
         {"long_input": Window(60)},
     ),
+    "long premise, mean of logits": (
+        "nli",
+        ZeroShotClassification(LONG_TEXT, ["film", "a soup of the day"], multi_label=True),
+        {"long_input": Window(60, Aggregate.MEAN_LOGITS)},
+    ),
+    "long premise, mean of logits, library": (
+        "nli",
+        ZeroShotClassification(LONG_TEXT, ["film", "a soup of the day"]),
+        {"long_input": Window(60, Aggregate.MEAN_LOGITS), "convention": "library"},
+    ),
+    "long premise, competing, mean of logits": (
+        "nli",
+        ZeroShotClassification(LONG_TEXT, ["film", "a soup of the day"]),
+        {"long_input": Window(60, Aggregate.MEAN_LOGITS)},
+    ),
     "long text, tokens": (
         "entities",
         TokenClassification(LONG_TEXT, ignored_indexes=[0, 3, 4, 140]),
@@ -106,7 +121,10 @@ KNOWN: dict[str, tuple[str, Task, dict[str, Any]]] = {
     "cut text": ("bert", SequenceClassification(LONG_TEXT), {"long_input": "truncate"}),
 }
 # The same questions with a tolerance, where the number of points is not known.
-OPEN = ("text", "pair", "labels", "competing candidates", "answer", "image", "noisy image", "long text")
+OPEN = (
+    *("text", "pair", "labels", "competing candidates", "answer", "image", "noisy image", "long text"),
+    *("long premise, mean of logits", "long premise, competing, mean of logits"),
+)
 WRONG: dict[str, tuple[str, Task, dict[str, Any]]] = {
     "no model": ("nonesuch", SequenceClassification(TEXT), {}),
     "no text": ("bert", SequenceClassification(" "), {}),

@@ -167,6 +167,12 @@ def test_models_that_cannot_be_retargeted_say_so(keeping: Client) -> None:
         ("nli", ZeroShotClassification(LONG, ["cinema", "food"]), ALL),
         ("nli", ZeroShotClassification(LONG, ["cinema", "food"], multi_label=True), ALL),
         ("nli", ZeroShotClassification(LONG, ["cinema", "food"]), Window(stride=60, aggregate=Aggregate.MAX)),
+        ("nli", ZeroShotClassification(LONG, ["cinema", "food"]), Window(60, Aggregate.MEAN_LOGITS)),
+        (
+            "nli",
+            ZeroShotClassification(LONG, ["cinema", "rain"], multi_label=True),
+            Window(60, Aggregate.MEAN_LOGITS),
+        ),
         ("answers", QuestionAnswering(QUESTION, LONG), ALL),
         ("entities", TokenClassification(LONG), ALL),
     ],

@@ -1,10 +1,14 @@
 """Long premises on the real server: windows beside every label's hypothesis, put together by the client."""
 
 import json
+import math
 import re
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from typer.testing import CliRunner
 
 from ligserve.client import (
@@ -21,6 +25,7 @@ from ligserve.client import (
 )
 from ligserve.client.cli.app import app
 from ligserve.client.document_scores import RunningScores
+from tests.conftest import NLI_LABELS, ZooModel
 from tests.live_server import LiveServer
 from tests.zoo.corpus import SENTENCES
 
@@ -33,6 +38,7 @@ HYPOTHESES = tuple(TEMPLATE.format(label) for label in LABELS)
 ALONE = ZeroShotClassification(TEXT, LABELS, TEMPLATE, multi_label=True)
 COMPETING = ZeroShotClassification(TEXT, LABELS, TEMPLATE)
 ALL = Window(stride=60)
+ENTAILS, CONTRADICTS = NLI_LABELS.index("entailment"), NLI_LABELS.index("contradiction")
 
 
 @pytest.fixture(scope="module")
@@ -215,10 +221,60 @@ def test_of_competing_labels_each_has_its_largest_part(client: Client, competing
     assert all(target["target"]["window_count"] == 3 for target in told)
 
 
-def test_a_premise_that_fits_is_plain(client: Client) -> None:
-    short = ZeroShotClassification(SENTENCES[0], LABELS, TEMPLATE)
+@pytest.mark.parametrize("task", [ALONE, COMPETING], ids=["alone", "competing"])
+def test_the_mean_of_logits(client: Client, zoo_model: ZooModel, task: ZeroShotClassification) -> None:
+    means = Window(stride=60, aggregate="mean_logits")
+    with client.stream("bert-nli", task, long_input=means, tolerance=0.01, estimate_interval=0) as stream:
+        known = []
+        for _ in stream:
+            so_far = stream.so_far()
+            deltas = [math.isnan(target.convergence_delta) for target in so_far.targets] if so_far else [True]
+            known.append(not any(deltas))
+            if known[-1]:
+                check_what_is_left(so_far)
+        explanation = stream.result()
+    # The header cannot tell what there is to explain; from the first progress on it is known.
+    assert known.count(True) > 1
+    check_sums(explanation, 0.01)
+    logits = mean_logits_by_hand(zoo_model("bert", labels=NLI_LABELS), explanation)
+    judged = logits[:, ENTAILS] - task.multi_label * logits[:, CONTRADICTS]
+    expected = (judged.sigmoid() if task.multi_label else judged.softmax(dim=0)).tolist()
+    assert explanation.prediction is not None
+    assert explanation.prediction.probabilities == pytest.approx(expected, abs=1e-6)
+    unary = client.explain("bert-nli", task, long_input=means, tolerance=0.01)
+    for number, target in enumerate(explanation.targets):
+        assert target.f_input == pytest.approx(expected[number], abs=1e-6)
+        assert target.scores == pytest.approx(unary.targets[number].scores, abs=1e-5)
+        assert len(explanation.tokens_of(number)) == len(target.scores)
+        own = [window for window in explanation.windows if number in window.targets]
+        assert len(own) == len(explanation.windows) // (3 if task.multi_label else 1)
+        assert not any(window.changes for window in own)
+        assert explanation.sentences(number)[0].text == SENTENCES[0]
+    assert explanation.html().count("<nav") == 3
+
+
+def mean_logits_by_hand(path: Path, explanation: Explanation) -> Tensor:
+    """(labels, classes), from each window's text and hypothesis in plain transformers."""
+    torch.set_num_threads(1)
+    model = AutoModelForSequenceClassification.from_pretrained(path).eval()
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    rows = []
+    for window in explanation.windows:
+        assert window.candidate is not None
+        part = TEXT[window.start : window.end]
+        with torch.no_grad():
+            encoded = tokenizer(part, HYPOTHESES[window.candidate], return_tensors="pt")
+            rows.append(model(**encoded).logits[0].double())
+    return torch.stack(rows).reshape(-1, 3, len(NLI_LABELS)).mean(dim=0)
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "max", "mean_logits"])
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_premise_that_fits_is_plain(client: Client, aggregate: str, *, alone: bool) -> None:
+    short = ZeroShotClassification(SENTENCES[0], LABELS, TEMPLATE, multi_label=alone)
     plain = client.explain("bert-nli", short, n_steps=5)
-    windowed = client.explain("bert-nli", short, n_steps=5, long_input=ALL)
+    window = Window(stride=60, aggregate=aggregate)
+    windowed = client.explain("bert-nli", short, n_steps=5, long_input=window)
     assert windowed.windows == ()
     assert windowed.targets == plain.targets
     assert windowed.tokens == plain.tokens

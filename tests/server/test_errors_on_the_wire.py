@@ -74,13 +74,6 @@ async def test_unknown_model_tells_which_there_are(front: Front) -> None:
             {"sequence_classification": {"text": "t"}, "options": {"baselines": [{}, {}]}},
             "more than one of options.baselines",
         ),
-        (
-            {
-                "zero_shot_classification": {"text": "t", "labels": ["l"], "multi_label": True},
-                "options": {"long_input": {"window": {"aggregate": "AGGREGATE_MEAN_LOGITS"}}},
-            },
-            "options.long_input.window.aggregate MEAN_LOGITS of zero_shot_classification",
-        ),
     ],
 )
 async def test_what_is_not_built_says_so(front: Front, fields: dict[str, Any], part: str) -> None:

@@ -26,10 +26,11 @@ LABELS = ("movie", "a phone whose battery dies", "soup")
 TEMPLATE = "It is about {}, is it?"
 ENTAILS, CONTRADICTS = NLI_LABELS.index("entailment"), NLI_LABELS.index("contradiction")
 LIBRARY, FAITHFUL = pb.CONVENTION_LIBRARY, pb.CONVENTION_FAITHFUL
-MEAN, WEIGHTED, MAX = (
+MEAN, WEIGHTED, MAX, MEAN_LOGITS = (
     WINDOW.AGGREGATE_MEAN,
     WINDOW.AGGREGATE_TOKEN_WEIGHTED_MEAN,
     WINDOW.AGGREGATE_MAX,
+    WINDOW.AGGREGATE_MEAN_LOGITS,
 )
 
 
@@ -189,7 +190,7 @@ def test_the_scores_add_up_to_the_documents_change(
     load_zoo: LoadZoo, engine: Engine, name: str, data: st.DataObject
 ) -> None:
     alone = data.draw(st.booleans())
-    aggregate = data.draw(st.sampled_from([MEAN, WEIGHTED, MAX]))
+    aggregate = data.draw(st.sampled_from([MEAN, WEIGHTED, MAX, MEAN_LOGITS]))
     words = data.draw(st.lists(st.sampled_from(TEXT.split()), min_size=120, max_size=200))
     stride, tolerance = data.draw(st.integers(40, 80)), data.draw(st.sampled_from([0.3, 0.05]))
     request = request_of(" ".join(words), alone=alone, stride=stride, aggregate=aggregate)

@@ -374,8 +374,8 @@ class ZeroShotClassification(_message.Message):
     output for a label that is judged by itself is the aggregate of its own windows' outputs. Labels that
     compete do so in each window, by a softmax over the labels' entailment logits there, and their output
     is the mean over the windows (AGGREGATE_MEAN or AGGREGATE_TOKEN_WEIGHTED_MEAN) or the largest
-    (AGGREGATE_MAX), which is explained by all labels' windows on that part of the text. AGGREGATE_MEAN_LOGITS
-    is not built: UNIMPLEMENTED.
+    (AGGREGATE_MAX), which is explained by all labels' windows on that part of the text. By
+    AGGREGATE_MEAN_LOGITS they compete once, by a softmax over the means of each label's entailment logits.
     """
     hypothesis_template: _builtins.str
     """The hypothesis with one "{}" for the label. Default: "this text is about {} ."."""
@@ -919,11 +919,13 @@ class LongInput(_message.Message):
             probabilities of classes that share one need not add up to 1: each is that of its own window.
             """
             AGGREGATE_MEAN_LOGITS: LongInput.Window._Aggregate.ValueType  # 4
-            """Output of the mean of the windows' logits. A logit, the log-odds between two classes and those of
-            a label that is judged by itself are means of the windows' own: as MEAN. Any other output depends
-            on all windows at once, which then move together along one path: nothing of a window is final
-            before the last one is, and the scores (one for each target and each token of every window, or one
-            for each logit if there are more of them than targets) may be at most 524288.
+            """Output of the mean of the windows' logits; of candidate labels, of the means of each one's logits
+            over its own windows. A logit, the log-odds between two classes (or two labels that compete) and
+            those of a label that is judged by itself are means of the windows' own: as MEAN. Any other output
+            depends on all windows at once, which then move together along one path: nothing of a window is
+            final before the last one is (of a candidate label that is judged by itself, before the last one of
+            its own), and the scores (one for each target and each token of every window that it is about, or
+            one for each logit if there are more of them than targets) may be at most 524288.
             """
 
         class Aggregate(_Aggregate, metaclass=_AggregateEnumTypeWrapper):
@@ -944,11 +946,13 @@ class LongInput(_message.Message):
         probabilities of classes that share one need not add up to 1: each is that of its own window.
         """
         AGGREGATE_MEAN_LOGITS: LongInput.Window.Aggregate.ValueType  # 4
-        """Output of the mean of the windows' logits. A logit, the log-odds between two classes and those of
-        a label that is judged by itself are means of the windows' own: as MEAN. Any other output depends
-        on all windows at once, which then move together along one path: nothing of a window is final
-        before the last one is, and the scores (one for each target and each token of every window, or one
-        for each logit if there are more of them than targets) may be at most 524288.
+        """Output of the mean of the windows' logits; of candidate labels, of the means of each one's logits
+        over its own windows. A logit, the log-odds between two classes (or two labels that compete) and
+        those of a label that is judged by itself are means of the windows' own: as MEAN. Any other output
+        depends on all windows at once, which then move together along one path: nothing of a window is
+        final before the last one is (of a candidate label that is judged by itself, before the last one of
+        its own), and the scores (one for each target and each token of every window that it is about, or
+        one for each logit if there are more of them than targets) may be at most 524288.
         """
 
         STRIDE_FIELD_NUMBER: _builtins.int

@@ -1092,8 +1092,9 @@ class Progress(_message.Message):
     @_builtins.property
     def unexplained(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """For a long text, one for each target of the header: how much of f(input) - f(baseline) is in windows
-        whose scores are not final yet; where windows move together (AGGREGATE_MEAN_LOGITS) all of it, to the
-        end. Empty before the header, and for more than 1000 targets, where the windows' changes say as much.
+        whose scores are not final yet; where windows move together (AGGREGATE_MEAN_LOGITS) all of it, until
+        the last of them is. Empty before the header, and for more than 1000 targets, where the windows' changes
+        say as much.
         """
 
     def __init__(

@@ -1,11 +1,12 @@
 """The windows of a document that move together: all are open until every one is done."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import PathPlan
-from ligserve.server.workers.explainers.plans.document_outcome import InStepOutcome
+from ligserve.server.workers.explainers.plans.document_outcome import InStep, InStepOutcome
 from ligserve.server.workers.jobs import events
 from ligserve.server.workers.jobs.assignment import Assignment
 from ligserve.server.workers.jobs.document_windows import MOST_TOLD_TARGETS
@@ -19,8 +20,22 @@ from ligserve.v1 import explanation_service_pb2 as pb
 READ_AT_ONCE = 16
 
 
+@dataclass(frozen=True)
+class _Group:
+    """Windows under one rule."""
+
+    plan: InStep
+    whole: LockStep
+    parts: Sequence[Part]
+
+    @property
+    def finished_already(self) -> bool:
+        """Whether the estimates of all its windows are final."""
+        return all(part.finished_already for part in self.parts)
+
+
 class WindowsInStep:
-    """Opens all windows under one rule; hears from them and tells the front (a PartListener).
+    """Opens all windows, a group under one rule; hears from them and tells the front (a PartListener).
 
     Args:
         assignment: the document's.
@@ -34,6 +49,7 @@ class WindowsInStep:
         self._channel = assignment.channel
         self._outcome = outcome
         self._survey_cost = survey_cost
+        self._groups: list[_Group] = []
         self._parts: list[Part] = []
         self._windows_done = 0
 
@@ -87,34 +103,60 @@ class WindowsInStep:
             self.failed(error)
 
     def _open(self, paths: list[PathPlan], engine: Engine) -> None:
-        coupling = self._outcome.coupling
-        lengths = [path.spec.length for path in paths]
-        self._whole = LockStep(self._outcome.rule, coupling, lengths, coupling.reach)
-        targets = range(len(self._outcome.explained))
-        for window, (path, member) in enumerate(zip(paths, self._whole.members, strict=True)):
-            plan = path.in_lock_step(member, *coupling.followed)
-            part = Part(self, window, plan, self._assignment, dispensable=True)
-            # The coupling has the share in it.
-            part.know(targets, self._outcome.explained, 1.0)
-            self._parts.append(part)
+        for group in self._outcome.groups:
+            own = [paths[window] for window in group.windows]
+            lengths = [path.spec.length for path in own]
+            whole = LockStep(group.rule, group.coupling, lengths, group.coupling.reach)
+            self._groups.append(_Group(group, whole, list(self._tied(group, own, whole))))
+        self._parts = [part for group in self._groups for part in group.parts]
+        # No window tells its change: what there is to explain is known from here alone.
+        self._channel.tell_progress(self._progress, at_once=True)
         for part in self._parts:
             engine.schedule(part.path)
         if not self._channel.open:
             self.cancel()  # a cancel that came meanwhile did not see them
 
+    def _tied(self, group: InStep, paths: Sequence[PathPlan], whole: LockStep) -> Iterator[Part]:
+        explained = [self._outcome.explained[target] for target in group.targets]
+        for window, path, member in zip(group.windows, paths, whole.members, strict=True):
+            plan = path.in_lock_step(member, *group.coupling.followed)
+            part = Part(self, window, plan, self._assignment, dispensable=True)
+            # The coupling has the share in it.
+            part.know(group.targets, explained, 1.0)
+            yield part
+
     def _finish(self) -> None:
-        estimate = self._whole.estimate()
-        if estimate is None:
+        if all(group.whole.estimate() is None for group in self._groups):
             self.failed(too_late(self._assignment.run, "before the windows of the text were explained"))
             return
-        last = self._parts[-1]
-        reached = list(target_summaries(estimate, last.targets, stop_reasons(last.path)))
+        reached = [target for group in self._groups for target in self._reached(group)]
         costs = [self._survey_cost, *(part.path.cost for part in self._parts)]
         self._assignment.finish(self._outcome.explained, reached, costs)
 
+    def _reached(self, group: _Group) -> Iterator[pb.TargetSummary]:
+        """What was reached for a group's targets: nothing where the deadline came before the first round."""
+        estimate, targets = group.whole.estimate(), group.plan.targets
+        if estimate is not None:
+            return target_summaries(estimate, targets, stop_reasons(group.parts[-1].path))
+        return map(self._left_out, targets)
+
+    def _left_out(self, target: int) -> pb.TargetSummary:
+        change = float(self._outcome.change[target])
+        return pb.TargetSummary(
+            target=target,
+            f_input=float(self._outcome.f_input[target]),
+            f_baseline=float(self._outcome.f_baseline[target]),
+            convergence_delta=-change,
+            error_bound=abs(change),
+            stop_reason=pb.STOP_REASON_DEADLINE,
+            unexplained=change,
+        )
+
     def _progress(self) -> pb.Progress:
         paths, windows = [part.path for part in self._parts], len(self._paths)
-        change = self._outcome.change * (self._windows_done < windows)
+        change = self._outcome.change
+        for group in self._groups:
+            change[list(group.plan.targets)] *= not group.finished_already
         return pb.Progress(
             points_done=sum(path.cost.points_there for path in paths),
             points_planned=sum(path.planned for path in paths),

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ligserve.server.workers.explainers.plans.document_outcome import (
     DocumentOutcome,
+    InStep,
     InStepOutcome,
     Outcome,
     WindowLogits,
@@ -74,9 +75,10 @@ def document_outcome(asked: Aggregation, logits: WindowLogits) -> Outcome:
     header = explanation_service_pb2.Header(prediction=asked.targets.prediction(folded, chances, predicted))
     explained = asked.targets.explained_of(predicted)
     if asked.rule_in_step is not None:
-        (change,) = np.diff(_values(explained, torch.stack([fold(starts), fold(ends)])), axis=0)
         coupling = MeanLogits(class_outputs(explained), inputs.shape[1])
-        return InStepOutcome(header, explained, shares, coupling, asked.rule_in_step, change)
+        group = InStep(range(len(inputs)), range(len(explained)), coupling, asked.rule_in_step)
+        values = _values(explained, torch.stack([fold(ends), fold(starts)]))
+        return InStepOutcome(header, explained, shares, [group], *values)
     f_input, f_baseline = (_values(explained, each) for each in (ends, starts))
     about = np.ones(f_input.shape, dtype=np.bool_)
     if asked.aggregate == MAX:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ligserve.server.workers.explainers.documents.aggregates import (
     MAX,
+    MEAN_LOGITS,
     of_largest,
     shares_and_fold,
     tie_warnings,
@@ -53,10 +54,8 @@ def outcome_by_label(premise: Premise, candidates: Candidates) -> Callable[[Wind
     """What is known of labels that are judged by themselves: each one's target is about its own windows."""
 
     def outcome(logits: WindowLogits) -> DocumentOutcome:
-        shares, fold = shares_and_fold(premise.aggregate, premise.token_counts)
-        judged = premise.by_part(candidates.judged(_stacked(logits.inputs)))
-        prediction = candidates.prediction(fold(judged), fold(torch.sigmoid(judged)))
-        values = (candidates.values(_stacked(each)) for each in (logits.ends, logits.starts))
+        shares, _ = shares_and_fold(premise.aggregate, premise.token_counts)
+        values = (candidates.values(stacked(each)) for each in (logits.ends, logits.starts))
         f_input, f_baseline = (each.reshape(-1, premise.labels) for each in values)
         explained, about = candidates.explained_in_windows(), np.ones(f_input.shape, dtype=np.bool_)
         if premise.aggregate == MAX:
@@ -65,7 +64,7 @@ def outcome_by_label(premise: Premise, candidates: Candidates) -> Callable[[Wind
                 # The part, and the label's window on it.
                 each.target.window = each.target.window * premise.labels + label
         found = DocumentOutcome(
-            header=pb.Header(prediction=prediction),
+            header=header_by_label(premise, candidates, logits),
             explained=explained,
             shares=np.repeat(shares, premise.labels),
             targets=np.nonzero(about)[1],
@@ -90,12 +89,9 @@ def outcome_of_competition(
     """
 
     def outcome(logits: WindowLogits) -> DocumentOutcome:
-        shares, fold = shares_and_fold(premise.aggregate, premise.token_counts)
-        inputs, starts, ends = (
-            premise.by_part(competing.entailed(_stacked(each)))
-            for each in (logits.inputs, logits.starts, logits.ends)
-        )
-        f_input, f_baseline = competing.values(ends), competing.values(starts)
+        shares, _ = shares_and_fold(premise.aggregate, premise.token_counts)
+        entailed = (premise.by_part(competing.entailed(stacked(e))) for e in (logits.ends, logits.starts))
+        f_input, f_baseline = map(competing.values, entailed)
         explained, about = competing.explained(), np.ones(f_input.shape, dtype=np.bool_)
         if premise.aggregate == MAX:
             explained, about = of_largest(explained, f_input)
@@ -106,7 +102,7 @@ def outcome_of_competition(
         pairs = np.zeros(about.shape, dtype=np.intp)
         pairs[:, 0] = about.sum(axis=1)
         found = DocumentOutcome(
-            header=pb.Header(prediction=competing.prediction(fold(inputs), fold(inputs.softmax(dim=1)))),
+            header=header_of_competition(premise, competing, logits),
             explained=explained,
             shares=np.repeat(shares, premise.labels),
             targets=np.nonzero(about)[1],
@@ -121,5 +117,32 @@ def outcome_of_competition(
     return outcome
 
 
-def _stacked(logits: Sequence[Tensor]) -> Tensor:
+def header_by_label(premise: Premise, candidates: Candidates, logits: WindowLogits) -> pb.Header:
+    """What is predicted of labels that are judged by themselves."""
+    judged = premise.by_part(candidates.judged(stacked(logits.inputs)))
+    return pb.Header(prediction=candidates.prediction(*_folded(premise, judged, torch.sigmoid)))
+
+
+def header_of_competition(premise: Premise, competing: CompetingLabels, logits: WindowLogits) -> pb.Header:
+    """What is predicted of labels that compete."""
+    entailed = premise.by_part(competing.entailed(stacked(logits.inputs)))
+    return pb.Header(prediction=competing.prediction(*_folded(premise, entailed, _shares)))
+
+
+def stacked(logits: Sequence[Tensor]) -> Tensor:
+    """Windows' logits, (C,) each, to (windows, C)."""
     return torch.stack(list(logits)).double()
+
+
+def _folded(
+    premise: Premise, logits: Tensor, chances_of: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """The document's logits and probabilities, (L,) each, from the (W, L) logits that these are made of."""
+    _, fold = shares_and_fold(premise.aggregate, premise.token_counts)
+    folded = fold(logits)
+    of_mean = premise.aggregate == MEAN_LOGITS
+    return folded, chances_of(folded) if of_mean else fold(chances_of(logits))
+
+
+def _shares(logits: Tensor) -> Tensor:
+    return logits.softmax(dim=-1)

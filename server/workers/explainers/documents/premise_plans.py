@@ -4,6 +4,11 @@ from collections.abc import Callable, Sequence
 
 from ligserve.server.workers.explainers.documents.aggregates import MAX
 from ligserve.server.workers.explainers.documents.long_input import Cut
+from ligserve.server.workers.explainers.documents.premise_in_step import (
+    PremiseInStep,
+    in_step_by_label,
+    in_step_of_competition,
+)
 from ligserve.server.workers.explainers.documents.premise_outcome import (
     Premise,
     outcome_by_label,
@@ -13,7 +18,7 @@ from ligserve.server.workers.explainers.documents.premise_windows import Premise
 from ligserve.server.workers.explainers.documents.window_paths import not_asked
 from ligserve.server.workers.explainers.options.accuracy import asked_tolerance, window_rule
 from ligserve.server.workers.explainers.options.setting import Setting
-from ligserve.server.workers.explainers.plans.document_outcome import DocumentOutcome, WindowLogits
+from ligserve.server.workers.explainers.plans.document_outcome import Outcome, WindowLogits
 from ligserve.server.workers.explainers.plans.plan import DocumentPlan, Plan, Together
 from ligserve.server.workers.explainers.targets.candidates import Candidates
 from ligserve.server.workers.explainers.targets.competing_labels import CompetingLabels
@@ -30,9 +35,15 @@ def plan_windows_by_label(
         cuts: for each label the windows.
         hypotheses: of the labels.
         candidates: what is explained for each label.
+
+    Raises:
+        InvalidArgumentError: there would be too many scores of windows that move together.
     """
-    outcome = outcome_by_label(_premise(setting, cuts, hypotheses), candidates)
-    return _plan(setting, cuts, outcome, warnings=candidates.warnings())
+    premise, warnings = _premise(setting, cuts, hypotheses), candidates.warnings()
+    in_step = in_step_by_label(setting, cuts, premise, candidates)
+    if in_step is not None:
+        return _plan_in_step(setting, cuts, in_step, warnings)
+    return _plan(setting, cuts, outcome_by_label(premise, candidates), warnings=warnings)
 
 
 def plan_windows_of_competition(
@@ -41,21 +52,32 @@ def plan_windows_of_competition(
     """Labels that compete in every window; arguments as in `plan_windows_by_label`.
 
     Raises:
-        InvalidArgumentError: there would be too many scores for a window; `field` holds the labels.
+        InvalidArgumentError: there would be too many scores; `field` holds the labels.
     """
+    premise = _premise(setting, cuts, hypotheses)
+    in_step = in_step_of_competition(setting, cuts, premise, competing)
+    if in_step is not None:
+        return _plan_in_step(setting, cuts, in_step)
     longest = max(end - start for start, end in cuts[0].spans)
     beside = (cut.reader.frame.length + len(cut.reader.texts[1]) for cut in cuts)
     competing.check([longest + length for length in beside], field)
-    outcome = outcome_of_competition(_premise(setting, cuts, hypotheses), competing)
+    outcome = outcome_of_competition(premise, competing)
     return _plan(setting, cuts, outcome, together=Together(len(cuts), competing.in_step))
+
+
+def _plan_in_step(
+    setting: Setting, cuts: Sequence[Cut], in_step: PremiseInStep, warnings: Sequence[pb.Warning] = ()
+) -> Plan:
+    return _plan(setting, cuts, in_step.outcome, warnings=warnings, outputs=in_step.outputs)
 
 
 def _plan(
     setting: Setting,
     cuts: Sequence[Cut],
-    outcome: Callable[[WindowLogits], DocumentOutcome],
+    outcome: Callable[[WindowLogits], Outcome],
     together: Together | None = None,
     warnings: Sequence[pb.Warning] = (),
+    outputs: int = 1,
 ) -> Plan:
     options, convention = setting.options, setting.convention
     labels, parts = len(cuts), len(cuts[0].spans)
@@ -68,7 +90,7 @@ def _plan(
         tolerance=asked_tolerance(options, convention),
         targets=labels,
         # The rows of labels that compete need one backward pass each, too.
-        targets_in=None if options.long_input.window.aggregate == MAX else [1] * len(spans),
+        targets_in=None if options.long_input.window.aggregate == MAX else [outputs] * len(spans),
         # Where labels compete each one may win on another part, with all labels' windows there.
         winners=labels if together is None else labels * min(labels, parts),
         together=together,

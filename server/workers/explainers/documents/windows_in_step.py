@@ -1,6 +1,7 @@
-"""The rule over all windows of a document that move together, as far as memory holds them."""
+"""The rules over windows of a document that move together, as far as memory holds them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from ligserve.server.errors import FieldViolation, InvalidArgumentError
@@ -39,17 +40,47 @@ def rule_in_step(setting: Setting, cut: Cut, explained: Sequence[Explained]) -> 
     if coupling is None:
         return None
     targets, logits = coupling.reach.shape
-    scores = max(targets, logits) * cut.tokens
-    if scores > MAX_SCORES:
-        overlap = any(after < end for (_, end), (after, _) in pairwise(cut.spans))
+    each = f"of {targets} targets (or {logits} logits)"
+    scores = ScoresInStep([cut], max(targets, logits), each, "targets")
+    return rules_for(setting, scores)[0]
+
+
+@dataclass(frozen=True)
+class ScoresInStep:
+    """The scores of windows that move together, all of a document's.
+
+    Attributes:
+        cuts: the windows; where labels have their own, for each of them.
+        number: how many scores there are for each token in the windows.
+        each: what there is one score for.
+        fewer: what of the request makes that many.
+    """
+
+    cuts: Sequence[Cut]
+    number: int
+    each: str
+    fewer: str
+
+
+def rules_for(setting: Setting, scores: ScoresInStep, rules: int = 1) -> list[QuadratureRule]:
+    """So many rules of windows that move together, for scores that memory holds.
+
+    Raises:
+        InvalidArgumentError: there would be too many scores.
+    """
+    spans, tokens = scores.cuts[0].spans, sum(cut.tokens for cut in scores.cuts)
+    number = scores.number * tokens
+    if number > MAX_SCORES:
+        overlap = any(after < end for (_, end), (after, _) in pairwise(spans))
         larger = "a larger stride, " if overlap else ""
         text = (
-            f"is MEAN_LOGITS, for which all {len(cut.spans)} windows move together: {scores} scores, one for "
-            f"each of {targets} targets (or {logits} logits) and each of {cut.tokens} tokens in the windows; "
-            f"at most {MAX_SCORES} are given. Ask for {larger}fewer targets or another aggregate"
+            f"is MEAN_LOGITS, for which all {len(spans) * len(scores.cuts)} windows move together: {number} "
+            f"scores, one for each {scores.each} and each of {tokens} tokens in the windows; at most "
+            f"{MAX_SCORES} are given. Ask for {larger}fewer {scores.fewer} or another aggregate"
         )
         raise InvalidArgumentError([FieldViolation(AGGREGATE_FIELD, text)], reason="TOO_MANY_SCORES")
-    return quadrature_rule(options, setting.convention, MAX_NUMBERS // scores)
+    most, options, convention = MAX_NUMBERS // number, setting.options, setting.convention
+    return [quadrature_rule(options, convention, most, paths=rules) for _ in range(rules)]
 
 
 def outputs_in_step(setting: Setting, explained: Sequence[Explained]) -> int:

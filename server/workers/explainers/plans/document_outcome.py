@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.explainers.plans.explained import Explained
-from ligserve.server.workers.explainers.plans.mean_logits import MeanLogits
 from ligserve.server.workers.quadrature import QuadratureRule
 from ligserve.server.workers.quadrature.rule import Floats
 from ligserve.v1 import explanation_service_pb2 as pb
@@ -112,27 +113,68 @@ class DocumentOutcome:
         return [window for window in order if self.first_pairs[window] < self.first_pairs[window + 1]]
 
 
+class WindowCoupling(Protocol):
+    """From the outputs of windows that move together to targets (a Coupling)."""
+
+    @property
+    def followed(self) -> Sequence[Output]:
+        """The J outputs of each window."""
+        ...
+
+    @property
+    def reach(self) -> NDArray[np.bool_]:
+        """(K, J), which of them each target depends on."""
+        ...
+
+    def __call__(self, followed: Floats) -> tuple[Floats, Floats, Floats]:
+        """From (W x J,), one window after the other, to what a Coupling gives."""
+        ...
+
+
+@dataclass(frozen=True)
+class InStep:
+    """Windows that move together, and the targets that each are about all of them.
+
+    Attributes:
+        windows: the windows' numbers, ascending.
+        targets: the targets' numbers, ascending.
+        coupling: from the windows to the targets.
+        rule: integrates over all these windows.
+    """
+
+    windows: range
+    targets: range
+    coupling: WindowCoupling
+    rule: QuadratureRule
+
+
 @dataclass(frozen=True)
 class InStepOutcome:
-    """W windows that move together, so that each of the K targets is about all of them.
+    """W windows in groups that move together; K targets, each about all windows of one group.
 
     Attributes:
         header: the document's output, and what is odd about it.
         explained: the K targets.
         shares: (W,), each window's share in the document.
-        coupling: from the windows to the targets.
-        rule: integrates over all windows.
-        change: (K,), the document's f(input) - f(baseline).
+        groups: of all windows and targets, in the targets' order.
+        f_input: (K,), the targets' values for the document.
+        f_baseline: (K,), their values for the document's baseline.
         told: what is told of a window beside its tokens.
     """
 
     header: pb.Header
     explained: Sequence[Explained]
     shares: Floats
-    coupling: MeanLogits
-    rule: QuadratureRule
-    change: Floats
+    groups: Sequence[InStep]
+    f_input: Floats
+    f_baseline: Floats
     told: Callable[[int], pb.Window] = _nothing
+
+    @property
+    def change(self) -> Floats:
+        """(K,), the document's f(input) - f(baseline)."""
+        changes: Floats = self.f_input - self.f_baseline
+        return changes
 
     def changes_in(self, _window: int) -> list[float]:
         """Nothing: it is not known before all is explained."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ligserve.server.errors import FieldViolation, InvalidArgumentError
@@ -62,6 +63,16 @@ class CompetingLabels:
         prediction = prediction_of(self._labels, entailment, entailment.softmax(dim=0))
         return explanation_service_pb2.Header(prediction=prediction)
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether the outputs of mean logits are means of outputs: between two, log-odds are a difference."""
+        log_odds = self._space == explanation_pb2.OUTPUT_SPACE_LOG_ODDS
+        return self._space == explanation_pb2.OUTPUT_SPACE_LOGIT or (log_odds and len(self._labels) == 2)
+
+    def of_means(self) -> "MeanEntailment":
+        """The candidates' outputs, from the mean over several texts of their entailment logits."""
+        return MeanEntailment(self._logit, len(self._labels), _COUPLINGS[self._space])
+
     def check(self, lengths: Sequence[int], field: str) -> None:
         """Refuse what would fill the memory.
 
@@ -103,6 +114,31 @@ class CompetingLabels:
         return explanation_service_pb2.Target(
             class_index=number, class_label=self._labels[number], output_space=self._space
         )
+
+
+class MeanEntailment:
+    """L outputs of the mean over W texts of the L candidates' entailment logits (a Coupling of W x L paths).
+
+    Args:
+        logit: the entailment logit.
+        labels: L.
+        coupling: from the means to the outputs.
+
+    Attributes:
+        followed: what is followed along each path, one text's after the other's.
+        reach: (L, 1): each output depends on it.
+    """
+
+    def __init__(self, logit: ClassOutput, labels: int, coupling: Coupling) -> None:
+        self.followed = [logit]
+        self.reach: NDArray[np.bool_] = np.ones((labels, 1), dtype=np.bool_)
+        self._coupling = coupling
+
+    def __call__(self, followed: Floats) -> tuple[Floats, Floats, Floats]:
+        """From the logits, (W x L,), to what a Coupling gives."""
+        texts = followed.reshape(-1, len(self.reach))
+        f, slopes, log_odds = self._coupling(texts.mean(axis=0))
+        return f, np.tile(slopes / len(texts), len(texts)), log_odds
 
 
 def _some(coupling: Coupling, targets: Sequence[int]) -> Coupling:
