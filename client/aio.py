@@ -6,6 +6,7 @@ from typing import Self, Unpack
 import grpc.aio
 
 from ligserve.client.aio_stream import AsyncExplanationStream, explained_with_progress
+from ligserve.client.answer_size import ANSWER_TOO_LARGE
 from ligserve.client.calls import (
     SELDOM_S,
     ExplainCall,
@@ -24,7 +25,7 @@ from ligserve.client.channel import (
     TlsConfig,
     open_aio_channel,
 )
-from ligserve.client.errors import ClientClosedError, translate_rpc_errors
+from ligserve.client.errors import ClientClosedError, FailedPreconditionError, translate_rpc_errors
 from ligserve.client.folding import fold_answer
 from ligserve.client.options import UNSET, ExplainKeywords, Metadata, Timeout
 from ligserve.client.requests import cost_request, stream_request
@@ -88,13 +89,14 @@ class AsyncClient:
             ValueError: an option's value is unknown or out of range.
         """
         call = explain_call(self._config, model, task, options)
-        if progress or call.long:
-            async with self._stream(call, SELDOM_S) as stream:
-                return await explained_with_progress(stream) if progress else await stream.result()
-        stub, settings = ExplanationServiceStub(self._open()), call.settings
-        with explain_cancellation(), translate_rpc_errors(settings.asked):
-            answer = await stub.Explain(call.request, timeout=settings.timeout, metadata=settings.metadata)
-        return fold_answer(answer, call.texts)
+        if not progress and not call.long:
+            try:
+                return await self._answer(call)
+            except FailedPreconditionError as refusal:
+                if refusal.reason != ANSWER_TOO_LARGE:
+                    raise
+        async with self._stream(call, SELDOM_S) as stream:
+            return await explained_with_progress(stream) if progress else await stream.result()
 
     async def estimate_cost(self, model: str, task: Task, **options: Unpack[ExplainKeywords]) -> CostEstimate:
         """What an explanation would cost, without computing it; options are those of `ExplainOptions`.
@@ -132,12 +134,19 @@ class AsyncClient:
         """
         return self._stream(explain_call(self._config, model, task, options), estimate_interval, preview)
 
+    async def _answer(self, call: ExplainCall) -> Explanation:
+        """The explanation in one message."""
+        stub, settings = ExplanationServiceStub(self._open()), call.settings
+        with explain_cancellation(), translate_rpc_errors(settings.asked):
+            answer = await stub.Explain(call.request, timeout=settings.left, metadata=settings.metadata)
+        return fold_answer(answer, call.texts)
+
     def _stream(
         self, call: ExplainCall, estimate_interval: float | None, preview: bool = False
     ) -> AsyncExplanationStream:
         stub, settings = ExplanationServiceStub(self._open()), call.settings
         request = stream_request(call.request, estimate_interval, preview=preview)
-        responses = stub.StreamExplain(request, timeout=settings.timeout, metadata=settings.metadata)
+        responses = stub.StreamExplain(request, timeout=settings.left, metadata=settings.metadata)
         return AsyncExplanationStream(responses, call.texts, settings.asked)
 
     async def models(self, *, timeout: Timeout = UNSET) -> tuple[Model, ...]:

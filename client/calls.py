@@ -1,10 +1,12 @@
 """What one call needs, worked out in one place for every client."""
 
+import time
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from ligserve.client.answer_size import may_be_large
 from ligserve.client.channel import ClientConfig
 from ligserve.client.errors import InvalidRequestError
 from ligserve.client.failures import Failure, FieldViolation
@@ -25,7 +27,6 @@ from ligserve.v1 import model_service_pb2 as model_pb
 
 REQUEST_ID_KEY: Final = "x-request-id"
 MODELS_PER_PAGE: Final = 1000
-LONGEST_UNARY_CHARS: Final = 1 << 16
 # Nobody sees the estimates of a stream that is read to its end for its result; the longest that is allowed.
 SELDOM_S: Final = 60.0
 
@@ -34,12 +35,23 @@ Pairs = tuple[tuple[str, str | bytes], ...]
 
 @dataclass(frozen=True, slots=True)
 class CallSettings:
-    """What goes with a request: the deadline in seconds from now, and the metadata; and where it goes."""
+    """What goes with a request: the seconds that it may take, and the metadata; and where it goes.
+
+    Attributes:
+        begun: when the time started to count, in seconds of the monotonic clock.
+    """
 
     timeout: float | None
     metadata: Pairs
     request_id: str
     server: str
+    begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def left(self) -> float | None:
+        """What is left of the timeout, in seconds from 0; None: there is no end to it."""
+        used = time.monotonic() - self.begun
+        return None if self.timeout is None else max(0.0, self.timeout - used)
 
     @property
     def asked(self) -> Asked:
@@ -58,7 +70,7 @@ class ExplainCall:
     @property
     def long(self) -> bool:
         """Whether the answer may be too large for one message, and so is better read as a stream."""
-        return sum(map(len, self.texts)) > LONGEST_UNARY_CHARS
+        return may_be_large(self.request, self.texts)
 
 
 def call_settings(

@@ -6,6 +6,7 @@ from typing import Self, Unpack
 
 import grpc
 
+from ligserve.client.answer_size import ANSWER_TOO_LARGE
 from ligserve.client.calls import (
     SELDOM_S,
     ExplainCall,
@@ -23,7 +24,7 @@ from ligserve.client.channel import (
     TlsConfig,
     open_channel,
 )
-from ligserve.client.errors import ClientClosedError, translate_rpc_errors
+from ligserve.client.errors import ClientClosedError, FailedPreconditionError, translate_rpc_errors
 from ligserve.client.folding import fold_answer
 from ligserve.client.options import UNSET, ExplainKeywords, Metadata, Timeout
 from ligserve.client.requests import cost_request, stream_request
@@ -89,13 +90,14 @@ class Client:
             ValueError: an option's value is unknown or out of range.
         """
         call = explain_call(self._config, model, task, options)
-        if progress or call.long:
-            with self._stream(call, SELDOM_S) as stream:
-                return explained_with_progress(stream) if progress else stream.result()
-        stub, settings = ExplanationServiceStub(self._open()), call.settings
-        with translate_rpc_errors(settings.asked):
-            answer = stub.Explain(call.request, timeout=settings.timeout, metadata=settings.metadata)
-        return fold_answer(answer, call.texts)
+        if not progress and not call.long:
+            try:
+                return self._answer(call)
+            except FailedPreconditionError as refusal:
+                if refusal.reason != ANSWER_TOO_LARGE:
+                    raise
+        with self._stream(call, SELDOM_S) as stream:
+            return explained_with_progress(stream) if progress else stream.result()
 
     def estimate_cost(self, model: str, task: Task, **options: Unpack[ExplainKeywords]) -> CostEstimate:
         """What an explanation would cost, without computing it; options are those of `ExplainOptions`.
@@ -133,12 +135,19 @@ class Client:
         """
         return self._stream(explain_call(self._config, model, task, options), estimate_interval, preview)
 
+    def _answer(self, call: ExplainCall) -> Explanation:
+        """The explanation in one message."""
+        stub, settings = ExplanationServiceStub(self._open()), call.settings
+        with translate_rpc_errors(settings.asked):
+            answer = stub.Explain(call.request, timeout=settings.left, metadata=settings.metadata)
+        return fold_answer(answer, call.texts)
+
     def _stream(
         self, call: ExplainCall, estimate_interval: float | None, preview: bool = False
     ) -> ExplanationStream:
         stub, settings = ExplanationServiceStub(self._open()), call.settings
         request = stream_request(call.request, estimate_interval, preview=preview)
-        responses = stub.StreamExplain(request, timeout=settings.timeout, metadata=settings.metadata)
+        responses = stub.StreamExplain(request, timeout=settings.left, metadata=settings.metadata)
         return ExplanationStream(responses, call.texts, settings.asked)
 
     def models(self, *, timeout: Timeout = UNSET) -> tuple[Model, ...]:
