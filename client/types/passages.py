@@ -12,10 +12,11 @@ from ligserve.client.types.words import Slice, Word, words_of
 # A sentence ends after its mark and closing quotes or brackets, where white space follows; after the marks
 # of writing without spaces at once; and where a paragraph ends. "Dr. Who" makes two: it takes a model to
 # know better. Each end takes all white space after it, so that nothing that follows is of white space alone.
+# A run of marks is tried as a whole, once: tried from each of its marks, it takes the square of its length.
 _PARAGRAPH_END = r"\n[^\S\n]*\n\s*"
 _ENDS = {
     Level.PARAGRAPH: re.compile(_PARAGRAPH_END),
-    Level.SENTENCE: re.compile(rf"{_PARAGRAPH_END}|[.!?…]+[\"'”’»)\]]*\s+|[。！？]+[」』”]*\s*"),
+    Level.SENTENCE: re.compile(rf"{_PARAGRAPH_END}|(?<![.!?…])[.!?…]++[\"'”’»)\]]*+\s+|[。！？]+[」』”]*\s*"),
 }
 
 

@@ -88,3 +88,15 @@ def test_where_sentences_and_paragraphs_end() -> None:
         "A new one\nof two lines.",
         "End",
     ]
+
+
+@pytest.mark.parametrize(
+    "run", [".", "?!", ".)", "。", "\n ", " ", "\n" + " " * 1000, "." * 1000 + ")" * 1000]
+)
+def test_the_work_grows_with_the_text_alone(run: str) -> None:
+    """Where each place of a run is tried anew, this would take hours."""
+    text = f"a{run * (400_000 // len(run))}b"
+    for level in LEVELS:
+        parts = passages(level, text)
+        assert parts[0].startswith("a")
+        assert parts[-1].endswith("b")
