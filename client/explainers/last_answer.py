@@ -36,10 +36,14 @@ class LastAnswer:
     ) -> Html:
         """The last call's table; written to a file too, where a path is given (".html" is added).
 
+        Of a long text what `Explanation.html` gives, its windows to unfold: a table of it would be no use.
+
         Raises:
             OSError: the file cannot be written.
         """
-        html = Html(table(rows, columns, explanation_notes(self._last())))
+        explanation = self._last()
+        long = bool(explanation.windows)
+        html = Html(explanation.html() if long else table(rows, columns, explanation_notes(explanation)))
         if path:
             name = str(path)
             name = name if name.endswith(".html") else f"{name}.html"

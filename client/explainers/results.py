@@ -57,6 +57,8 @@ class ClassResults(PredictedClass):
     def visualize(self, html_filepath: str | Path | None = None, true_class: str | int | None = None) -> Html:
         """The last call's table; written to a file too, where a path is given (".html" is added).
 
+        Of a long text its windows to unfold, without the true class.
+
         Raises:
             InputIdsNotCalculatedError: there was no call yet.
             OSError: the file cannot be written.

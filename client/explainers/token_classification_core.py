@@ -88,7 +88,7 @@ class TokenClassificationCore(ExplainerCore):
 
         Args:
             html_filepath: the file; ".html" is added.
-            true_classes: the right class of each token, special tokens included.
+            true_classes: the right class of each token, special tokens included; not shown for a long text.
 
         Raises:
             InputIdsNotCalculatedError: there was no call yet.
