@@ -80,7 +80,13 @@ KeptPointsMib = Annotated[
 ]
 JobsPerWorker = Annotated[
     int | None,
-    typer.Option(help=_with_default("Most requests that one worker works on at a time.", "jobs_per_worker")),
+    typer.Option(
+        help=_with_default(
+            "Most requests that one worker works on at a time; at most three quarters of them are "
+            "long texts, so that others find a place.",
+            "jobs_per_worker",
+        )
+    ),
 ]
 MaxQueue = Annotated[
     int | None, typer.Option(help=_with_default("Most requests that wait; more are refused.", "max_queue"))

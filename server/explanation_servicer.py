@@ -74,14 +74,14 @@ class ExplanationService(ExplanationServiceServicer):
                 answer = await job.forecast.get(job.seconds_left)
             except TimeoutError:
                 raise deadline_passed(queued=self._dispatcher.position(job) > 0) from None
-        self._fill_queue_times(request.request.model, answer)
+        self._fill_queue_times(job, answer)
         return answer
 
-    def _fill_queue_times(self, model: str, answer: pb.EstimateCostResponse) -> None:
+    def _fill_queue_times(self, job: ForecastJob, answer: pb.EstimateCostResponse) -> None:
         for cost in (answer.expected, answer.maximum):
             known = cost.HasField("compute_time")
             compute_s = cost.compute_time.ToNanoseconds() / 1e9 if known else None
-            queue_s = self._dispatcher.expected_queue_s(model, compute_s)
+            queue_s = self._dispatcher.expected_queue_s(job, compute_s)
             if queue_s is not None:
                 cost.queue_time.FromNanoseconds(round(queue_s * 1e9))
 

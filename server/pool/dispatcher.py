@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from itertools import takewhile
 
 from ligserve.internal.v1 import frames_pb2
 from ligserve.server.errors import NotFoundError, ResourceExhaustedError, ServeError, UnavailableError
@@ -12,13 +13,17 @@ from ligserve.server.pool.affinity import affinity
 from ligserve.server.pool.handle import WorkerHandle, WorkerLostError
 from ligserve.server.pool.job import Job
 from ligserve.server.pool.pace import Pace
+from ligserve.server.pool.places import Places
 from ligserve.server.pool.pool import WorkerPool
 
 QUEUE_FULL_RETRY_S = 1.0
 
 
 class Dispatcher:
-    """Holds jobs until a worker that has the model takes them, first come, first served."""
+    """Holds jobs until a worker that has the model takes them, first come, first served.
+
+    But others go past long jobs that wait for one of the places that long ones may have.
+    """
 
     def __init__(
         self, pool: WorkerPool, *, models: Collection[str], max_queue: int, jobs_per_worker: int
@@ -29,18 +34,15 @@ class Dispatcher:
             pool: the workers.
             models: names of the models that requests may ask for.
             max_queue: most jobs that wait.
-            jobs_per_worker: most jobs that one worker runs at a time.
+            jobs_per_worker: most jobs that one worker runs at a time, long ones a share of them.
         """
         self._pool = pool
         self._models = frozenset(models)
         self._max_queue = max_queue
-        self._jobs_per_worker = jobs_per_worker
         self._queue: dict[Job, None] = {}
         self._running: dict[Job, asyncio.Task[None]] = {}
-        # Jobs of a worker that compute, and jobs that do not: each kind has places of its own.
-        self._load: Counter[tuple[WorkerHandle, bool]] = Counter()
+        self._places = Places(jobs_per_worker)
         self._pace = Pace()
-        self._places: dict[Job, WorkerHandle] = {}
         pool.on_change(self._pool_changed)
 
     @contextmanager
@@ -60,32 +62,54 @@ class Dispatcher:
 
     def position(self, job: Job) -> int:
         """A job's place in the queue, 1 for the next; 0 once a worker has it."""
-        for place, queued in enumerate(self._queue, start=1):
-            if queued is job:
-                return place
-        return 0
+        if job not in self._queue:
+            return 0
+        before = takewhile(lambda queued: queued is not job, self._queue)
+        return 1 + self._ahead(job.request.model, before, computes=job.computes, long=job.long)
+
+    def _ahead(self, model: str, before: Iterable[Job], *, computes: bool, long: bool) -> int:
+        """How many of those before a job in the queue get a place before it.
+
+        One that is not long goes past the long ones, but for as many as may have a place now.
+        """
+        kinds = Counter(queued.long for queued in before if queued.computes == computes)
+        holders = self._holders_of(model)
+        if holders and not long and self._places.for_long < self._places.of_worker:
+            left = sum(self._places.long_left(worker, computes=computes) for worker in holders)
+            kinds[True] = min(kinds[True], left)
+        return kinds.total()
 
     @property
     def queued(self) -> int:
         """How many jobs wait."""
         return len(self._queue)
 
-    def expected_queue_s(self, model: str, compute_s: float | None) -> float | None:
-        """Seconds that a request would wait: for a place, and for the turns of others; None: not known.
+    def expected_queue_s(self, job: Job, compute_s: float | None) -> float | None:
+        """Seconds that a request whose cost is asked for would wait; None: not known.
 
-        Others are taken to go on for as long as the request does, which takes `compute_s` by itself.
+        For a place, and for the turns of others, which are taken to go on for as long as the request does: it
+        takes `compute_s` by itself.
         """
-        holders = [worker for worker in self._pool.ready() if _holds(worker, model)]
-        loads = [self._load[worker, True] for worker in holders]
-        places = len(holders) * self._jobs_per_worker
-        beside, wait_s = min(loads, default=0), 0.0 if sum(loads) < places else self._wait_s(model, places)
+        holders = self._holders_of(job.request.model)
+        beside = min((self._places.taken(worker, computes=True) for worker in holders), default=0)
+        free = any(self._places.free(worker, computes=True, long=job.long) for worker in holders)
+        wait_s = 0.0 if free else self._wait_s(job, holders)
         if wait_s is None or (beside and compute_s is None):
             return None
-        return wait_s + min(beside, self._jobs_per_worker - 1) * (compute_s or 0.0)
+        return wait_s + min(beside, self._places.of_worker - 1) * (compute_s or 0.0)
 
-    def _wait_s(self, model: str, places: int) -> float | None:
-        ahead = sum(job.computes and job.request.model == model for job in self._queue)
-        return self._pace.wait_s(ahead, places)
+    def _wait_s(self, job: Job, holders: Sequence[WorkerHandle]) -> float | None:
+        model = job.request.model
+        same_model = (queued for queued in self._queue if queued.request.model == model)
+        ahead = self._ahead(model, same_model, computes=True, long=job.long)
+        at_work = self._places.at_work(holders)
+        if job.long and not any(self._places.long_left(worker, computes=True) for worker in holders):
+            at_work[False] = 0
+        return self._pace.wait_s(ahead, at_work)
+
+    def _holders_of(self, model: str) -> list[WorkerHandle]:
+        """The workers that have a model."""
+        return [worker for worker in self._pool.ready() if any(each.name == model for each in worker.models)]
 
     def fail_all(self, error: ServeError) -> None:
         """End every job, queued or running, with an error."""
@@ -139,19 +163,21 @@ class Dispatcher:
         """Of equally loaded workers the one that this input goes to: it may know points of it."""
         free = [
             worker
-            for worker in self._pool.ready()
-            if self._load[worker, job.computes] < self._jobs_per_worker and _holds(worker, job.request.model)
+            for worker in self._holders_of(job.request.model)
+            if self._places.free(worker, computes=job.computes, long=job.long)
         ]
         return min(
             free,
-            key=lambda worker: (self._load[worker, job.computes], affinity(job.request, worker.id)),
+            key=lambda worker: (
+                self._places.taken(worker, computes=job.computes),
+                affinity(job.request, worker.id),
+            ),
             default=None,
         )
 
     def _start(self, job: Job, worker: WorkerHandle) -> None:
         self._queue.pop(job)
-        self._load[worker, job.computes] += 1
-        self._places[job] = worker
+        self._places.take(worker, job)
         task = asyncio.create_task(self._run(job, worker), name=f"job {job.request_id}")
         self._running[job] = task
         task.add_done_callback(lambda _: self._finished(job))
@@ -162,21 +188,15 @@ class Dispatcher:
 
     def _leave_place(self, job: Job) -> None:
         """A job's place is free once its worker has nothing more to do for it: at its summary, or its end."""
-        worker = self._places.pop(job, None)
-        if worker is None:
-            return
-        place = worker, job.computes
-        self._load[place] -= 1
-        if not self._load[place]:
-            del self._load[place]
-        self._place_jobs()
+        if self._places.leave(job):
+            self._place_jobs()
 
     def _pass_on(self, job: Job, said: frames_pb2.JobEvent, queue_time_s: float) -> None:
         job.take(said, queue_time_s)
         if job.succeeded:
             self._leave_place(job)
         if said.event.HasField("summary"):
-            self._pace.saw(said.event.summary.cost)
+            self._pace.saw(said.event.summary.cost, long=job.long)
 
     async def _run(self, job: Job, worker: WorkerHandle) -> None:
         """Carry a job's events from worker to buffer, until the worker has let go of the job."""
@@ -197,7 +217,3 @@ class Dispatcher:
             )
         except Exception as error:
             job.fail(error)
-
-
-def _holds(worker: WorkerHandle, model: str) -> bool:
-    return any(each.name == model for each in worker.models)

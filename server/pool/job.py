@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ligserve.internal.v1 import frames_pb2
 from ligserve.server.pool.events import EventBuffer
 from ligserve.server.pool.forecast import ForecastSlot
+from ligserve.server.pool.long_requests import is_long
 from ligserve.v1 import explanation_service_pb2 as service_pb
 
 
@@ -21,6 +22,12 @@ class Job(ABC):
     # Seconds, where the server's own limit on a request's time sets the deadline; None: the caller does.
     time_limit: float | None = None
     submitted_at: float = field(default_factory=time.monotonic)
+    # Whether it may need many windows, and so wait longer for a place.
+    long: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look at its texts once."""
+        self.long = is_long(self.request)
 
     @property
     def seconds_left(self) -> float:

@@ -1082,7 +1082,9 @@ class Progress(_message.Message):
     points_planned: _builtins.int
     """Points planned so far; it grows when an adaptive rule refines."""
     queue_position: _builtins.int
-    """Place in the queue, 1 for the next; 0 once the work has started."""
+    """Place in the queue, 1 for the next; 0 once the work has started. Long texts may have three quarters of a
+    worker's places: others go past those that wait for one of them.
+    """
     windows: _builtins.int
     """For a long text: windows of the document; 0 until they are known, and for an input that is not long."""
     windows_predicted: _builtins.int
