@@ -30,7 +30,7 @@ from ligserve.server.workers.models.loaded import LoadedModel, Refusals
 from ligserve.server.workers.models.loading import ModelLoadError, load_model
 from ligserve.server.workers.models.precision import precision_name
 from ligserve.server.workers.pipe import Pipe
-from ligserve.server.workers.probes.budget_probe import learnt_budget
+from ligserve.server.workers.probes.budget_probe import MOST, with_trial
 from ligserve.server.workers.probes.memory_probe import learnt_row_memory
 from ligserve.server.workers.probes.precision_probe import with_precisions
 from ligserve.server.workers.probes.probe import probed
@@ -89,8 +89,7 @@ def _load_models(start: StartWorker) -> dict[str, LoadedModel]:
     for source in start.models:
         model = with_precisions(probed(load_model(source, start.device)))
         model = dataclasses.replace(model, row_memory=learnt_row_memory(model))
-        if not start.token_budget:
-            model = dataclasses.replace(model, token_budget=learnt_budget(model))
+        model = with_trial(model, start.token_budget or MOST)
         models[source.name] = model
         _log.info(
             "model_loaded",

@@ -281,17 +281,22 @@ def test_what_is_wrong_is_answered_as_by_explain(client: Client, name: str) -> N
 
 
 def test_an_estimate_computes_nothing_and_a_run_teaches(zoo_model: ZooModel, tmp_path: Path) -> None:
-    """How fast the model is, is learnt from its batches: as long as it is not known, none was run."""
+    """How fast the model is, is known from its trial, and then from its batches."""
     task = SequenceClassification(TEXT)
     with (
         live_server({"bert": zoo_model("bert")}, tmp_path / "server.log", "--threads", "1") as server,
         Client(server.address) as client,
     ):
         fresh = [client.estimate_cost("bert", task) for _ in range(3)]
-        assert fresh[0] == fresh[2]
-        assert (fresh[2].expected.compute_seconds, fresh[2].learnt_from) == (None, 0)
+        assert [getattr(fresh[0].expected, what) for what in COUNTED] == [
+            getattr(fresh[2].expected, what) for what in COUNTED
+        ]
+        assert fresh[2].learnt_from == 0
+        assert fresh[2].expected.compute_seconds is not None
+        assert fresh[2].expected.compute_seconds > 0
         assert fresh[2].expected.queue_seconds == 0
         ran = client.explain("bert", task)
+        assert ran.cost.points > 0 == ran.cost.reused_points, "none was there from an estimate"
         after = client.estimate_cost("bert", task)
         assert after.learnt_from == 1
         assert after.expected.compute_seconds is not None

@@ -1,14 +1,18 @@
 """How many tokens a batch may hold: as many as a trial finds worth it, and fewer once memory was short."""
 
+from dataclasses import replace
+
 import pytest
 
 from ligserve.internal.v1.frames_pb2 import ModelSource
 from ligserve.server.workers.engine.budgets import Budgets
 from ligserve.server.workers.engine.engine import Engine
+from ligserve.server.workers.engine.speed import Speed
 from ligserve.server.workers.models.loaded import DEFAULT_TOKEN_BUDGET
 from ligserve.server.workers.models.loading import load_model
-from ligserve.server.workers.probes.budget_probe import FEWEST, MOST, learnt_budget
+from ligserve.server.workers.probes.budget_probe import FEWEST, MOST, with_trial
 from ligserve.server.workers.probes.probe import probed
+from ligserve.v1 import explanation_pb2 as pb
 from tests.conftest import ZooModel
 from tests.workers.conftest import LoadQa, LoadZoo
 from tests.workers.test_engine import TEXT, explained, spec_of
@@ -18,14 +22,28 @@ from tests.workers.test_precision import OUTPUTS
 @pytest.mark.parametrize("name", ["bert", "t5", "xlnet"])
 def test_a_trial_finds_a_budget(load_zoo: LoadZoo, load_qa: LoadQa, name: str) -> None:
     for model in (load_zoo(name), load_qa(name)):
-        budget = learnt_budget(model)
+        budget = with_trial(model).token_budget
         assert FEWEST <= budget <= MOST
         assert budget & (budget - 1) == 0, "doubled from the fewest"
 
 
+@pytest.mark.parametrize("most", [40, MOST])
+def test_a_trial_starts_the_speed_of_every_precision(load_zoo: LoadZoo, most: int) -> None:
+    trial = with_trial(load_zoo("bert"), most)
+    passes = [each for each, _ in trial.batches_tried]
+    assert passes == sorted(passes)
+    assert passes[-1] > 2 * passes[0]
+    assert max(passes) <= 2 * min(most, trial.token_budget)
+    engine, model = Engine(), replace(load_zoo("bert"), batches_tried=trial.batches_tried)
+    for precision in (pb.PRECISION_FLOAT32, pb.PRECISION_BFLOAT16):
+        spec = replace(spec_of(model, TEXT), precision=precision)
+        assert engine.speed(spec).seconds(1, 100) == Speed(model.batches_tried).seconds(1, 100)
+    engine.close()
+
+
 def test_a_trial_works_on_images(image_model: ZooModel) -> None:
     model = probed(load_model(ModelSource(name="vit", source=str(image_model("vit"))), "cpu"))
-    assert FEWEST <= learnt_budget(model) <= MOST
+    assert FEWEST <= with_trial(model).token_budget <= MOST
 
 
 def test_what_is_asked_for_goes_before_what_was_found(load_zoo: LoadZoo) -> None:

@@ -238,3 +238,37 @@ def test_speed_is_a_line_that_one_slow_batch_does_not_bend() -> None:
         speed.saw(passes, 0.015 + 0.0003 * passes)
     speed.saw(300, 5.0)
     assert speed.seconds(3, 1000) == pytest.approx(3 * 0.015 + 0.3, rel=0.1)
+
+
+# Of a batch of so many token passes, on a trial and in the engine, where any batch takes 5 ms more.
+TRIED = [(passes, 0.015 + 0.00002 * passes) for passes in (8, 32, 128, 1024)]
+
+
+def in_engine(passes: int) -> float:
+    return 0.02 + 0.00002 * passes
+
+
+@pytest.mark.parametrize("lengths", [(100,), (100, 110, 120, 130), (60, 100, 140, 180, 200)])
+def test_short_requests_alone_do_not_tell_what_a_document_takes(lengths: tuple[int, ...]) -> None:
+    speed, took = Speed(TRIED), 20 * in_engine(1024)
+    assert speed.seconds(1, 1024) == pytest.approx(TRIED[-1][1])
+    for n in range(REMEMBERED):
+        passes = lengths[n % len(lengths)]
+        speed.saw(passes, in_engine(passes) + 0.001 * (n % 3))
+    assert took <= (speed.seconds(20, 20 * 1024) or 0.0) <= 1.1 * took
+    assert speed.seconds(1, 100) == pytest.approx(in_engine(100), rel=0.1)
+
+
+def test_batches_as_different_as_those_of_the_trial_count_more() -> None:
+    speed = Speed(TRIED)
+    for passes in (100, 110, 1000, 1020) * 5:
+        speed.saw(passes, 3 * in_engine(passes))
+    assert speed.seconds(20, 20 * 1024) == pytest.approx(3 * 20 * in_engine(1024))
+
+
+def test_documents_alone_are_told_as_they_were() -> None:
+    """On a machine that has become slower since the trial."""
+    speed = Speed(TRIED)
+    for _ in range(9):
+        speed.saw(1024, 3 * in_engine(1024))
+    assert speed.seconds(20, 20 * 1024) == pytest.approx(3 * 20 * in_engine(1024))

@@ -1332,8 +1332,8 @@ class Cost(_message.Message):
 
     @_builtins.property
     def compute_time(self) -> _duration_pb2.Duration:
-        """Time from the worker's start on the request to its end. Expected: with the worker to itself. Unset: not
-        known, since the model has not been at work since its worker started.
+        """Time from the worker's start on the request to its end. Expected: with the worker to itself, by batches
+        that the model has run, a few of them to try it when it was loaded. Unset: not known, since it has run none.
         """
 
     def __init__(

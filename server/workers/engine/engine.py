@@ -93,7 +93,7 @@ class Engine:
 
     def speed(self, spec: PathSpec) -> Speed:
         """How long batches of such paths take. From any thread."""
-        return self._speeds.setdefault(spec.workload, Speed())
+        return self._speeds.setdefault(spec.workload, Speed(spec.model.batches_tried))
 
     def close(self) -> None:
         """Stop after the batches at hand; unfinished paths are forgotten."""

@@ -44,6 +44,7 @@ class LoadedModel:
         refusals: what the probe found not to work, and why.
         rounded: the network's matrices in other precisions.
         token_budget: rows x padded length from which on larger batches are no faster.
+        batches_tried: token passes and seconds of batches that were tried when it was loaded.
         row_memory: what a row of a batch takes.
         transfer: copies to the device that the weights are on, and back.
     """
@@ -61,6 +62,7 @@ class LoadedModel:
     refusals: Refusals = field(default_factory=dict)
     rounded: RoundedMatrices = field(default_factory=RoundedMatrices)
     token_budget: int = DEFAULT_TOKEN_BUDGET
+    batches_tried: Sequence[tuple[int, float]] = ()
     row_memory: RowMemory = field(default_factory=RowMemory)
     transfer: Transfer = field(default_factory=DirectTransfer)
 

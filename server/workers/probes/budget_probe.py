@@ -1,7 +1,9 @@
-"""How many tokens a batch of a model had best hold, found out by trying some when it is loaded."""
+"""How long a model's batches take, and how many tokens one had best hold: tried out when it is loaded."""
 
+import dataclasses
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,35 +21,66 @@ WORTH = 1.1
 MOST_SECONDS = 0.1
 # The least time of so many tries counts: others may run on this machine.
 TRIES = 2
-FEW_ROWS = 8
+# Below the fewest tokens every batch has so many times the rows of the one before. Two tell what a token and
+# what any batch takes.
+MORE_ROWS = 4
+ENOUGH = 2
+# Forward, and backward.
+PASSES = 2
 
 
-def learnt_budget(model: LoadedModel) -> int:
-    """Rows x padded length from which on larger batches are no faster, as far as a short trial tells."""
+class _Try(NamedTuple):
+    """A batch: the budget that it fills (0: less than any), its token passes and seconds."""
+
+    budget: int
+    passes: int
+    seconds: float
+
+
+def with_trial(model: LoadedModel, most: int = MOST) -> LoadedModel:
+    """The model with what batches of up to `most` tokens took, and how many one had best hold by that.
+
+    The budget is rows x padded length from which on larger batches are no faster, as far as a trial tells.
+    """
+    tried: list[_Try] = []
     spec = probe_spec(model)
-    if spec is None:
-        return FEWEST
-    rates: dict[int, float] = {}
     try:
-        _measure(spec, rates)
+        if spec is not None:
+            _try_few(spec, tried, min(most, FEWEST))
+            _try_budgets(spec, tried, min(most, MOST))
     except Exception as error:  # of memory there is no more, then
         if not is_out_of_memory(error):
             raise
-    best = max(rates.values(), default=0.0)
-    return next((tokens for tokens, rate in rates.items() if WORTH * rate >= best), FEWEST)
+    best = max((each.budget / each.seconds for each in tried), default=0.0)
+    budgets = (each.budget for each in tried if each.budget and WORTH * each.budget / each.seconds >= best)
+    budget = next(budgets, FEWEST)
+    usual = tuple((each.passes, each.seconds) for each in tried if each.budget <= budget)
+    return dataclasses.replace(model, token_budget=budget, batches_tried=usual)
 
 
-def _measure(spec: PathSpec, rates: dict[int, float]) -> None:
-    """Fill in the tokens a second of batches of ever more tokens."""
-    ends, tokens = [end for _, end in spec.ends()], FEWEST
-    spent = _seconds(spec, ends, 1)
+def _try_few(spec: PathSpec, tried: list[_Try], most: int) -> None:
+    """Batches of less than the most tokens, ENOUGH of them however slow they are."""
+    ends, rows, spent = [end for _, end in spec.ends()], 1, 0.0
+    # The first of all takes longer than the next.
+    _seconds(spec, ends, rows)
+    while rows * spec.tokens < most and (len(tried) < ENOUGH or spent < MOST_SECONDS):
+        tries = [_seconds(spec, ends, rows) for _ in range(TRIES)]
+        tried.append(_Try(0, PASSES * rows * spec.tokens, min(tries)))
+        rows, spent = MORE_ROWS * rows, spent + sum(tries)
+
+
+def _try_budgets(spec: PathSpec, tried: list[_Try], most: int) -> None:
+    """Batches of ever more tokens, from the fewest on."""
+    ends, tokens, spent, best = [end for _, end in spec.ends()], FEWEST, 0.0, 0.0
     # What the first batch would take at most.
-    seconds = _seconds(spec, ends, FEW_ROWS) * FEWEST / (FEW_ROWS * spec.tokens)
-    while tokens <= MOST and spent + 2 * seconds <= MOST_SECONDS:
-        tries = [_seconds(spec, ends, max(1, tokens // spec.tokens)) for _ in range(TRIES)]
+    seconds = PASSES * FEWEST * tried[-1].seconds / tried[-1].passes if tried else 0.0
+    while tokens <= most and spent + TRIES * seconds <= MOST_SECONDS:
+        rows = max(1, tokens // spec.tokens)
+        tries = [_seconds(spec, ends, rows) for _ in range(TRIES)]
         spent, seconds = spent + sum(tries), min(tries)
-        rates[tokens] = tokens / seconds
-        if rates[tokens] < max(rates.values()) / WORTH:
+        tried.append(_Try(tokens, PASSES * rows * spec.tokens, seconds))
+        best = max(best, tokens / seconds)
+        if tokens / seconds < best / WORTH:
             return
         tokens *= 2
 
