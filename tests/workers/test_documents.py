@@ -20,6 +20,7 @@ from ligserve.server.workers.explainers import PLANNERS, Plan
 from ligserve.server.workers.explainers.documents.window_input import WindowReader
 from ligserve.server.workers.explainers.documents.window_paths import WindowPaths
 from ligserve.server.workers.explainers.inputs.text_input import TextInput
+from ligserve.server.workers.explainers.plans.document_outcome import WindowLogits
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.jobs import part
 from ligserve.server.workers.jobs.assignment import Assignment
@@ -203,6 +204,18 @@ def test_of_the_largest_window_only_that_one_is_explained(load_zoo: LoadZoo, eng
         assert abs(reached.convergence_delta) <= reached.error_bound
         own = single.header.windows[target.window].changes[number] / single.header.windows[0].share
         assert reached.f_input - reached.f_baseline == pytest.approx(own, abs=1e-5)
+
+
+def test_a_near_tie_is_told_by_the_targets_name(load_zoo: LoadZoo) -> None:
+    request = request_of(targets=(0, 1), aggregate=WINDOW.AGGREGATE_MAX, stride=100)
+    request.sequence_classification.targets[0].versus.index = 1
+    document = plan_of(load_zoo("bert"), request).document
+    assert document is not None
+    logits = [torch.tensor([1.0, 0.0, 0.0])] * len(document.token_counts)
+    header = document.outcome(WindowLogits(logits, [torch.zeros(3)] * len(logits), logits)).header
+    messages = [each.message for each in header.warnings if each.code == "WINDOWS_NEARLY_TIED"]
+    names = [message.partition(":")[0] for message in messages]
+    assert names == ["CLASS_0 rather than CLASS_1", "CLASS_1"]
 
 
 def test_windows_come_by_how_much_there_is_to_explain(load_zoo: LoadZoo, engine: Engine) -> None:

@@ -62,11 +62,7 @@ class ClassTargets:
             ClassOutput(predicted if label is None else label, versus, self._space, flipped=self._flipped)
             for label, versus in self._asked
         ]
-        opposite = "not " if self._flipped else ""
-        return [
-            Explained(output, self._described(output), opposite + self._labels[output.class_index])
-            for output in outputs
-        ]
+        return [Explained(output, self._described(output), self._name(output)) for output in outputs]
 
     def outcome(self, logits: Sequence[Tensor]) -> explanation_service_pb2.Header:
         """The prediction that the (C,) logits of the only path make."""
@@ -94,6 +90,12 @@ class ClassTargets:
             target.versus_index = output.versus_index
             target.versus_label = self._labels[output.versus_index]
         return target
+
+    def _name(self, output: ClassOutput) -> str:
+        """What warnings call a target."""
+        name = ("not " if self._flipped else "") + self._labels[output.class_index]
+        versus = output.versus_index
+        return name if versus is None else f"{name} rather than {self._labels[versus]}"
 
     def _class(
         self, target: explanation_pb2.ClassTarget, name: Literal["label", "versus"], path: str
