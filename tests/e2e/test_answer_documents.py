@@ -262,7 +262,7 @@ def test_the_drop_in_takes_long_contexts(qa_client: Client) -> None:
     assert answer is not None
     spelt = [token for token, _ in words["start"][explainer.start_pos : explainer.end_pos + 1]]
     assert " ".join(spelt) == explainer.predicted_answer
-    assert explainer.predicted_answer in explainer.visualize().data
+    assert explainer.visualize().data == explainer.explanation.html()
 
 
 def test_the_command_line_answers_from_a_file(qa_live: LiveServer, tmp_path: Path) -> None:
