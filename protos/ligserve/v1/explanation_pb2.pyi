@@ -851,7 +851,8 @@ Global___Baseline: _TypeAlias = Baseline  # noqa: Y015
 @_typing.final
 class LongInput(_message.Message):
     """What to do with a text that is longer than the model takes. A text that fits is explained as it is,
-    whatever is asked for.
+    whatever is asked for. A model that states no limit (Model.max_tokens is 0) takes any text as one row, as far
+    as memory holds it; where window or truncate is named, its rows have at most 512 tokens, special ones included.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -959,8 +960,8 @@ class LongInput(_message.Message):
         AGGREGATE_FIELD_NUMBER: _builtins.int
         stride: _builtins.int
         """Most tokens from one window's start to the next one's (fewer where a word would be cut), 1 to the
-        window's length: what the model takes less its special tokens and a text beside the window. At the
-        window's length windows do not overlap. Default: a quarter of the window, so that most tokens are in
+        window's length: what the model takes (512 tokens where it states no limit) less its special tokens and a
+        text beside the window. At the window's length windows do not overlap. Default: a quarter of the window, so that most tokens are in
         four windows.
         """
         aggregate: Global___LongInput.Window.Aggregate.ValueType

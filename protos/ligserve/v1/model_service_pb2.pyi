@@ -150,7 +150,9 @@ class Model(_message.Message):
     2 for each token, its being the start and the end of an answer.
     """
     max_tokens: _builtins.int
-    """Most tokens of one input, special tokens included. 0: no limit known."""
+    """Most tokens of one input, special tokens included. 0: no limit known; LongInput says what becomes of long
+    texts then.
+    """
     dtype: _builtins.str
     """Arithmetic of its predictions, such as "float32"."""
     parameters: _builtins.int

@@ -27,6 +27,9 @@ class Admission:
 
     def predicted(self, paths: Sequence[Path]) -> Iterator[None]:
         """Predict paths; they are scheduled when all are predicted. One by itself may predict itself."""
+        paths = [path for path in paths if self._fits(path)]
+        if not paths:
+            return
         (first, *others) = paths
         if first.predicts_itself and not others and not self._kept.has(first.spec):
             if self.tell(first, first.spec.check):
@@ -37,7 +40,8 @@ class Admission:
 
     def known(self, path: Path) -> Iterator[None]:
         """Schedule a path whose outputs are known."""
-        self._begin(path)
+        if self._fits(path):
+            self._begin(path)
         yield from ()
 
     def apart(self, path: Path, alphas: list[float]) -> Iterator[None]:
@@ -67,6 +71,10 @@ class Admission:
         self._scheduler.remove(path)
         path.cancel()
         path.listener.failed(error)
+
+    def _fits(self, path: Path) -> bool:
+        """Whether memory can hold a row; else its path is given up, before anything is run."""
+        return self.tell(path, lambda: self._budgets.check_row(path.spec))
 
     def _begin(self, path: Path) -> None:
         if not path.outputs:

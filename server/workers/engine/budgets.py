@@ -1,13 +1,17 @@
-"""How many rows a batch of each model may hold."""
+"""How many rows a batch of each model may hold, and which rows no batch can hold."""
 
 import math
 import time
 
 import torch
 
+from ligserve.server.errors import ResourceExhaustedError
 from ligserve.server.logs import logger
-from ligserve.server.workers.engine.free_memory import free_memory
-from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.engine.free_memory import free_memory, own_memory
+from ligserve.server.workers.engine.spec import PathSpec
+from ligserve.server.workers.models.limits import WINDOW_WITHOUT_LIMIT
+from ligserve.server.workers.models.loaded import LoadedModel, TextModel
+from ligserve.server.workers.models.precision import MATRIX_TYPES
 
 _log = logger("ligserve.engine")
 
@@ -18,6 +22,7 @@ MEMORY_SHARE = 1 / 3
 # takes less than so much of it.
 FRESH_S = 0.5
 LITTLE = 0.1
+MIB = 1 << 20
 
 
 class Budgets:
@@ -46,6 +51,21 @@ class Budgets:
         room = MEMORY_SHARE * self._free_for(most * kept, model.device)
         return most if most * kept <= room else max(1, int(room / kept))
 
+    def check_row(self, spec: PathSpec) -> None:
+        """Refuse a row that would not fit if the worker had nothing else in its memory.
+
+        Only what is kept for the backward pass counts, which is less than the peak: what fits is not refused.
+
+        Raises:
+            ResourceExhaustedError: it would not.
+        """
+        model = spec.model
+        # What is rounded takes half at least.
+        kept = model.row_memory.bytes(spec.tokens) / (2 if spec.precision in MATRIX_TYPES else 1)
+        free = self._free_for(kept, model.device)
+        if kept > free and kept > (most := free + own_memory(model.device)):
+            raise _too_large(spec, kept, most)
+
     def halve(self, model: LoadedModel, tokens: int) -> None:
         """Learn that a batch of so many did not fit the memory, with nothing else in it."""
         budget = max(1, tokens // 2)
@@ -58,3 +78,18 @@ class Budgets:
         if now > self._seen_at + FRESH_S or wanted > LITTLE * self._free:
             self._free, self._seen_at = free_memory(device), now
         return self._free
+
+
+def _too_large(spec: PathSpec, needed: float, most: float) -> ResourceExhaustedError:
+    model, tokens = spec.model, spec.tokens
+    unlimited = isinstance(model, TextModel) and not model.max_tokens
+    remedy = (
+        "set long_input (options.long_input) to window, which explains a long text part by part"
+        if unlimited and tokens > WINDOW_WITHOUT_LIMIT
+        else "send a shorter one"
+    )
+    return ResourceExhaustedError(
+        f"the worker's memory does not hold one row of this input: the gradients of its {tokens} tokens take "
+        f"model '{model.name}' about {needed / MIB:.0f} MiB, and {most / MIB:.0f} MiB can be free; {remedy}",
+        reason="OUT_OF_MEMORY",
+    )

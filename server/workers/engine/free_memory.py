@@ -31,6 +31,13 @@ def free_memory(device: torch.device) -> float:
     return max(0.0, min([_free_addresses(), _available(), *cgroups_room()]))
 
 
+def own_memory(device: torch.device) -> float:
+    """Bytes that this process has taken on a device."""
+    if device.type == "cuda":
+        return float(torch.cuda.memory_allocated(device))
+    return float(_pages(1) * resource.getpagesize())
+
+
 def _free_on_gpu(device: torch.device) -> float:
     """What nobody has, and what torch has and does not use."""
     free, total = torch.cuda.mem_get_info(device)
@@ -45,8 +52,12 @@ def _free_addresses() -> float:
     most, _ = resource.getrlimit(resource.RLIMIT_AS)
     if most == resource.RLIM_INFINITY:
         return math.inf
-    pages = int((_PROC / "self/statm").read_text().split()[0])
-    return most - pages * resource.getpagesize()
+    return most - _pages(0) * resource.getpagesize()
+
+
+def _pages(column: int) -> int:
+    """Of this process: 0, all that it has addresses of; 1, those in memory."""
+    return int((_PROC / "self/statm").read_text().split()[column])
 
 
 def _available() -> float:

@@ -7,6 +7,9 @@ from ligserve.server.workers.models.layers import position_layer
 
 # Tokenizers without a limit of their own say a huge number.
 _NO_LIMIT = 1_000_000
+# Most tokens of a row of models without a limit, where it is asked for that long texts are cut: what such
+# models (T5, XLNet) were trained on.
+WINDOW_WITHOUT_LIMIT = 512
 # A GPU loads 16 bytes at a time, 8 numbers of 16 bits: of other lengths it multiplies matrices more slowly,
 # and attention copies its mask to pad it. And the memory of a batch fits the next one of about its length.
 _GPU_LENGTH_STEP = 8

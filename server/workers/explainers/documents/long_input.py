@@ -18,6 +18,7 @@ from ligserve.server.workers.explainers.inputs.text_input import (
     read_at_once,
 )
 from ligserve.server.workers.explainers.options.setting import Setting
+from ligserve.server.workers.models.limits import WINDOW_WITHOUT_LIMIT
 from ligserve.server.workers.models.loaded import TextModel
 
 MAX_WINDOWS = 1 << 16
@@ -80,11 +81,11 @@ def cut_text(setting: Setting, source: SourceText) -> Cutting:
         InvalidArgumentError: the text cannot be read or has no tokens; or it does not fit, and the stride is
             longer than a window.
     """
-    model = setting.model
-    if not _may_cut(setting):
+    model, longest = setting.model, longest_row(setting)
+    if not longest:
         return None
     frame = text_frame(model)
-    capacity = model.max_tokens - frame.length
+    capacity = longest - frame.length
     document = yield from read_document(model, source, library=setting.library)
     fits = len(document) <= capacity
     if fits and read_at_once(model, source):
@@ -110,14 +111,14 @@ def cut_pair(
         InvalidArgumentError: a text cannot be read or has no tokens, the whole one leaves no room, or the
             stride is longer than a window.
     """
-    model = setting.model
-    if not _may_cut(setting):
+    model, longest = setting.model, longest_row(setting)
+    if not longest:
         return None
     texts: list[Document] = []
     for source in sources:
         texts.append((yield from read_document(model, source, library=False)))
     frame, lengths = layout.frame(model), [len(text) for text in texts]
-    fits = frame.length + sum(lengths) <= model.max_tokens
+    fits = frame.length + sum(lengths) <= longest
     if fits and read_at_once(model, *sources):
         return None
     check_length(model, sources, 0, lengths)
@@ -126,7 +127,7 @@ def cut_pair(
     reader = WindowReader(model, texts, windowed, frame, layout.make_row, setting.token)
     if fits:
         return whole(reader, sources[windowed])
-    capacity = room_beside(model, frame, lengths[1 - windowed], sources[1 - windowed], sources[windowed])
+    capacity = room_beside(setting, frame, lengths[1 - windowed], sources[1 - windowed], sources[windowed])
     return _cut(setting, reader, capacity, sources[windowed])
 
 
@@ -135,11 +136,22 @@ def whole(reader: WindowReader, source: SourceText) -> Cut:
     return Cut(reader, [(0, len(reader.document))], 0, source)
 
 
-def room_beside(model: TextModel, frame: Frame, length: int, whole: SourceText, cut: SourceText) -> int:
+def longest_row(setting: Setting) -> int:
+    """Most tokens of a row, special ones included, beyond which a text is cut; 0: none is cut.
+
+    A model that states no limit is given any text as one row, but where the request names a policy.
+    """
+    if long_input_policy(setting) == "refuse":
+        return 0
+    asked = setting.options.long_input.WhichOneof("policy") is not None
+    return setting.model.max_tokens or (WINDOW_WITHOUT_LIMIT if asked else 0)
+
+
+def room_beside(setting: Setting, frame: Frame, length: int, whole: SourceText, cut: SourceText) -> int:
     """Most tokens of a window beside a text of so many tokens.
 
     Args:
-        model: the model.
+        setting: how the texts are to be explained.
         frame: the special tokens around the two texts.
         length: tokens of the text that is whole in every window.
         whole: that text.
@@ -148,12 +160,13 @@ def room_beside(model: TextModel, frame: Frame, length: int, whole: SourceText, 
     Raises:
         InvalidArgumentError: that text leaves hardly any room.
     """
-    room = model.max_tokens - frame.length - length
+    longest = longest_row(setting)
+    room = longest - frame.length - length
     if room >= LEAST_WINDOW:
         return room
     message = (
-        f"has {length} tokens and is to stand beside every window of {cut.field}; of the {model.max_tokens} "
-        f"tokens that model '{model.name}' takes ({frame.length} of them special ones) that leaves "
+        f"has {length} tokens and is to stand beside every window of {cut.field}; of the {longest} "
+        f"tokens of a row of model '{setting.model.name}' ({frame.length} of them special ones) that leaves "
         f"{max(0, room)} for a window, which needs {LEAST_WINDOW} at least; shorten it"
     )
     raise InvalidArgumentError([FieldViolation(whole.field, message)], reason="NO_ROOM_FOR_WINDOWS")
@@ -189,10 +202,6 @@ def spans_over(setting: Setting, document: Document, capacity: int) -> list[tupl
         message = f"is {stride}, which makes {len(spans)} windows; there may be at most {MAX_WINDOWS}"
         raise InvalidArgumentError([FieldViolation(STRIDE_FIELD, message)], reason="TOO_MANY_WINDOWS")
     return spans
-
-
-def _may_cut(setting: Setting) -> bool:
-    return bool(setting.model.max_tokens) and long_input_policy(setting) != "refuse"
 
 
 def _cut(setting: Setting, reader: WindowReader, capacity: int, source: SourceText) -> Cut:

@@ -11,6 +11,7 @@ from ligserve.server.workers.explainers.documents.long_input import (
     MAX_WINDOWS,
     Cut,
     long_input_policy,
+    longest_row,
     room_beside,
     spans_over,
     whole,
@@ -38,8 +39,8 @@ def cut_premise(
         InvalidArgumentError: a text cannot be read or has no tokens, a hypothesis leaves no room, or the
             stride is longer than a window.
     """
-    model, policy = setting.model, long_input_policy(setting)
-    if not model.max_tokens or policy == "refuse":
+    model, longest_pair = setting.model, longest_row(setting)
+    if not longest_pair:
         return None
     # The library cleans the premise alone, and frames every pair as it frames a question and a context.
     text = yield from read_document(model, premise, library=setting.library)
@@ -47,7 +48,7 @@ def cut_premise(
     for hypothesis in hypotheses:
         others.append((yield from read_document(model, hypothesis, library=False)))
     frame, lengths = (library_question_frame if setting.library else pair_frame)(model), [*map(len, others)]
-    fits = frame.length + len(text) + max(lengths) <= model.max_tokens
+    fits = frame.length + len(text) + max(lengths) <= longest_pair
     if fits and read_at_once(model, premise, *hypotheses):
         return None
     check_length(model, [premise, *hypotheses], 0, [len(text), *lengths])
@@ -56,8 +57,8 @@ def cut_premise(
     if fits:
         return [whole(reader, premise) for reader in readers]
     longest = hypotheses[lengths.index(max(lengths))]
-    capacity = room_beside(model, frame, max(lengths), longest, premise)
-    cut_off = policy == "truncate"
+    capacity = room_beside(setting, frame, max(lengths), longest, premise)
+    cut_off = long_input_policy(setting) == "truncate"
     spans = [(0, capacity)] if cut_off else spans_over(setting, text, capacity)
     _check_number(len(spans), hypotheses)
     return [Cut(reader, spans, len(text) - capacity if cut_off else 0, premise) for reader in readers]
