@@ -15,6 +15,7 @@ from transformers.utils import logging as transformers_logging
 from ligserve.internal.v1.frames_pb2 import JobEvent, RunJob, StartWorker, WorkerFrame, WorkerReady
 from ligserve.server.errors import FailedPreconditionError, NotFoundError, UnimplementedError, to_failure
 from ligserve.server.logs import configure_logs, logger
+from ligserve.server.workers.collector import leave_all_there_is
 from ligserve.server.workers.costs.accounts import Accounts
 from ligserve.server.workers.description import describe
 from ligserve.server.workers.engine.engine import Engine
@@ -62,6 +63,7 @@ def serve_front(descriptor: int) -> int:
         pipe.send(WorkerFrame(failed=to_failure(failure)))
         pipe.flush()
         return 1
+    leave_all_there_is()
     worker = Worker(start, models, pipe)
     pipe.send(WorkerFrame(ready=WorkerReady(device=start.device, models=map(describe, models.values()))))
     for frame in frames:
@@ -239,8 +241,7 @@ class Worker:
             raise UnimplementedError(explainer)
         model = self._models.get(request.model)
         if model is None:
-            names = ", ".join(self._models)
-            message = f"there is no model '{request.model}'; the models are {names}"
+            message = f"there is no model '{request.model}'; the models are {', '.join(self._models)}"
             raise NotFoundError(message, resource_type="model", name=request.model)
         return (yield from STEPWISE_PLANNERS[explainer](request, model))
 

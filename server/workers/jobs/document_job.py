@@ -1,7 +1,7 @@
 """A long text in a worker: one forward pass over all its windows, then one window after the other."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path_cost import PathCost
@@ -47,7 +47,9 @@ class DocumentJob:
                     return
                 if countdown.up:
                     raise too_late(self._assignment.run, _predicted(survey, len(self._paths)))
-            outcome = self._document.outcome(survey.logits())
+            outcome = yield from self._outcome(survey, countdown)
+            if outcome is None:
+                return
             for event in document_events.opening(self._assignment, outcome, self._warnings(survey)):
                 self._channel.tell(event)
                 yield
@@ -58,6 +60,22 @@ class DocumentJob:
         except Exception as error:
             self._channel.end(error)
             self.cancel()  # windows that are open already are for nobody
+
+    def _outcome(self, survey: Survey, countdown: Countdown) -> Generator[None, None, Outcome | None]:
+        """What is known of the document; None where nobody wants it any more."""
+        steps = self._document.outcome_steps(survey.logits())
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                outcome: Outcome = done.value
+                return outcome
+            self._tell_progress(survey)
+            yield
+            if not self._channel.open:
+                return None
+            if countdown.up:
+                raise too_late(self._assignment.run, _predicted(survey, len(self._paths)))
 
     def _windows_of(self, outcome: Outcome, survey_cost: PathCost) -> DocumentWindows | WindowsInStep:
         if isinstance(outcome, InStepOutcome):

@@ -9,7 +9,11 @@ from torch import Tensor
 from ligserve.server.workers.engine.outputs import ClassOutput, TokenOutput
 from ligserve.server.workers.explainers.documents.long_input import Cut
 from ligserve.server.workers.explainers.documents.windows import own_spans
-from ligserve.server.workers.explainers.plans.document_outcome import DocumentOutcome, WindowLogits
+from ligserve.server.workers.explainers.plans.document_outcome import (
+    DocumentOutcome,
+    OutcomeSteps,
+    WindowLogits,
+)
 from ligserve.server.workers.explainers.plans.explained import Explained
 from ligserve.server.workers.explainers.targets.token_labels import Stretch, TokenQuestion, token_predictions
 from ligserve.server.workers.quadrature.rule import Floats
@@ -46,8 +50,8 @@ class TokenWindows:
         self._special = (*range(before), *range(self._length - after, self._length))
         asked.check(self._length)
 
-    def outcome(self, logits: WindowLogits) -> DocumentOutcome:
-        """The targets and their values, from (own, C) logits of every window."""
+    def outcome(self, logits: WindowLogits) -> OutcomeSteps:
+        """The targets and their values, from (own, C) logits of every window; one window in each step."""
         explained: list[list[Explained]] = []
         f_input: list[Floats] = []
         f_baseline: list[Floats] = []
@@ -57,6 +61,7 @@ class TokenWindows:
             explained.append(self._asked.explained(stretch, inputs))
             f_input.append(_values(explained[-1], stretch.own, ends))
             f_baseline.append(_values(explained[-1], stretch.own, starts))
+            yield
         every = [each for of_window in explained for each in of_window]
         return DocumentOutcome(
             header=pb.Header(

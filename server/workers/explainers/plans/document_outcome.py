@@ -1,6 +1,6 @@
 """What is known of a document before any gradient, and how much there is to explain in each window."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -182,3 +182,4 @@ class InStepOutcome:
 
 
 Outcome = DocumentOutcome | InStepOutcome
+OutcomeSteps = Generator[None, None, Outcome]

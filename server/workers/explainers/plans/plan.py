@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.spec import PathSpec
-from ligserve.server.workers.explainers.plans.document_outcome import Outcome, WindowLogits
+from ligserve.server.workers.explainers.plans.document_outcome import Outcome, OutcomeSteps, WindowLogits
 from ligserve.server.workers.explainers.plans.explained import Explained
 from ligserve.server.workers.models.loaded import LoadedModel
 from ligserve.server.workers.quadrature import LockStepRule, QuadratureRule
@@ -87,7 +87,8 @@ class DocumentPlan:
     """How the windows of a long text make up a document.
 
     Attributes:
-        outcome: from the windows' logits to what is known of the document.
+        outcome: from the windows' logits to what is known of the document; where that takes long, it stops
+            now and then, so that others get their turn.
         first_tokens: (W,), each window's first token in the document.
         token_counts: (W,), each window's tokens, special ones not counted.
         rule: from (K,), the sum of the windows' |change| x share for each target, to a window's rule.
@@ -101,7 +102,7 @@ class DocumentPlan:
             all of them.
     """
 
-    outcome: Callable[[WindowLogits], Outcome]
+    outcome: Callable[[WindowLogits], Outcome | OutcomeSteps]
     first_tokens: Sequence[int]
     token_counts: Sequence[int]
     rule: Callable[[Floats], QuadratureRule]
@@ -112,6 +113,11 @@ class DocumentPlan:
     together: Together | None = None
     segment: int = 0
     ends_of: Callable[[Sequence[Tensor]], Sequence[int]] | None = None
+
+    def outcome_steps(self, logits: WindowLogits) -> OutcomeSteps:
+        """What is known of the document, whether that takes steps or not."""
+        found = self.outcome(logits)
+        return found if isinstance(found, Outcome) else (yield from found)
 
 
 @dataclass(frozen=True)
