@@ -10,6 +10,7 @@ from functools import partial
 from ligserve.server.workers.engine.admission import Admission
 from ligserve.server.workers.engine.batch import Batch, Values
 from ligserve.server.workers.engine.budgets import Budgets
+from ligserve.server.workers.engine.end_times import EndTimes
 from ligserve.server.workers.engine.forward_work import ForwardWork
 from ligserve.server.workers.engine.in_flight import InFlight, Turn, queued_turn
 from ligserve.server.workers.engine.kept_points import KeptPoints
@@ -43,6 +44,7 @@ class Engine:
 
     Attributes:
         tally: what it has computed so far.
+        ends: how long answers take that are given after the last point.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Engine:
         broken: Callable[[BaseException], None] = _reraise,
     ) -> None:
         self.tally = Tally()
+        self.ends = EndTimes()
         self._kept = KeptPoints(kept_bytes)
         self.budgets = Budgets(token_budget)
         self._inbox: queue.SimpleQueue[Iterator[None] | None] = queue.SimpleQueue()

@@ -103,11 +103,14 @@ class WindowsInStep:
             self.failed(error)
 
     def _open(self, paths: list[PathPlan], engine: Engine) -> None:
+        # Every window's estimates come at the end.
+        told = sum((1 + len(group.windows)) * len(group.targets) for group in self._outcome.groups)
+        deadline = engine.ends.before(self._assignment.deadline, told)
         for group in self._outcome.groups:
             own = [paths[window] for window in group.windows]
             lengths = [path.spec.length for path in own]
             whole = LockStep(group.rule, group.coupling, lengths, group.coupling.reach)
-            self._groups.append(_Group(group, whole, list(self._tied(group, own, whole))))
+            self._groups.append(_Group(group, whole, list(self._tied(group, own, whole, deadline))))
         self._parts = [part for group in self._groups for part in group.parts]
         # No window tells its change: what there is to explain is known from here alone.
         self._channel.tell_progress(self._progress, at_once=True)
@@ -116,11 +119,13 @@ class WindowsInStep:
         if not self._channel.open:
             self.cancel()  # a cancel that came meanwhile did not see them
 
-    def _tied(self, group: InStep, paths: Sequence[PathPlan], whole: LockStep) -> Iterator[Part]:
+    def _tied(
+        self, group: InStep, paths: Sequence[PathPlan], whole: LockStep, deadline: float | None
+    ) -> Iterator[Part]:
         explained = [self._outcome.explained[target] for target in group.targets]
         for window, path, member in zip(group.windows, paths, whole.members, strict=True):
             plan = path.in_lock_step(member, *group.coupling.followed)
-            part = Part(self, window, plan, self._assignment, dispensable=True)
+            part = Part(self, window, plan, self._assignment, dispensable=True, deadline=deadline)
             # The coupling has the share in it.
             part.know(group.targets, explained, 1.0)
             yield part

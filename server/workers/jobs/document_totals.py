@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ligserve.server.workers.explainers.plans.document_outcome import DocumentOutcome
 from ligserve.server.workers.jobs.part import Part
@@ -42,8 +43,9 @@ class DocumentTotals:
         self._score_sum, self._size, self._bound, self._bars = np.zeros((4, number))
         self._points = np.zeros(number, dtype=np.int64)
         self._knows_bars = True
-        self._reasons: list[set[pb.StopReason.ValueType]] = [set() for _ in range(number)]
-        self._left_out: set[int] = set()
+        # Of each target a bit for every reason. No sets: so many objects would take the collector long.
+        self._reasons = np.zeros(number, dtype=np.int64)
+        self._left_out = np.zeros(number, dtype=np.bool_)
         self.any_explained = False
 
     def add(self, first: int, part: Part, estimate: PathEstimate) -> None:
@@ -70,12 +72,11 @@ class DocumentTotals:
             self._knows_bars = False
         else:
             self._bars[at] += share * estimate.score_error_sum
-        for target, reason in zip(at, stop_reasons(part.path), strict=True):
-            self._reasons[target].add(reason)
+        self._reasons[at] |= [1 << reason for reason in stop_reasons(part.path)]
 
-    def leave_out(self, targets: Sequence[int]) -> None:
+    def leave_out(self, targets: Sequence[int] | NDArray[np.intp]) -> None:
         """Note that a window of these targets will get no estimate: the deadline is near."""
-        self._left_out.update(targets)
+        self._left_out[targets] = True
 
     def summaries(self, *, complete: bool) -> Iterator[pb.TargetSummary]:
         """What was reached for each target.
@@ -87,31 +88,32 @@ class DocumentTotals:
         changes = self._f_input - self._f_baseline
         bounds = self._bound + np.abs(unexplained)
         errors = np.maximum(bounds, self._bars / BAR)
-        for target, reasons in enumerate(self._reasons):
-            scale = max(abs(changes[target]), self._size[target])
-            summary = pb.TargetSummary(
+        columns: dict[str, list[float]] = {
+            "f_input": self._f_input.tolist(),
+            "f_baseline": self._f_baseline.tolist(),
+            "score_sum": self._score_sum.tolist(),
+            "convergence_delta": (self._score_sum - changes).tolist(),
+            "error_bound": bounds.tolist(),
+            "unexplained": unexplained.tolist(),
+        }
+        scales = np.maximum(np.abs(changes), self._size)
+        told = zip(*columns.values(), strict=True)
+        ends = zip(
+            self._left_out.tolist(), self._reasons.tolist(), errors.tolist(), scales.tolist(), strict=True
+        )
+        for target, (values, (left_out, *end)) in enumerate(zip(told, ends, strict=True)):
+            yield pb.TargetSummary(
                 target=target,
-                f_input=float(self._f_input[target]),
-                f_baseline=float(self._f_baseline[target]),
-                score_sum=float(self._score_sum[target]),
-                convergence_delta=float(self._score_sum[target] - changes[target]),
-                error_bound=float(bounds[target]),
-                stop_reason=pb.STOP_REASON_DEADLINE
-                if target in self._left_out
-                else self._reason(reasons, float(errors[target]), float(scale)),
+                stop_reason=pb.STOP_REASON_DEADLINE if left_out else self._reason(*end),
                 points=int(self._points[target]),
-                unexplained=float(unexplained[target]),
+                score_error_sum=float(self._bars[target]) if self._knows_bars and not left_out else None,
+                **dict(zip(columns, values, strict=True)),
             )
-            if self._knows_bars and target not in self._left_out:
-                summary.score_error_sum = float(self._bars[target])
-            yield summary
 
-    def _reason(
-        self, reasons: "set[pb.StopReason.ValueType]", error: float, scale: float
-    ) -> "pb.StopReason.ValueType":
+    def _reason(self, reasons: int, error: float, scale: float) -> "pb.StopReason.ValueType":
         """Whether the document meets its tolerance, whatever its windows do; else what stood in the way."""
         if self._tolerance is None:
-            return pb.STOP_REASON_DEADLINE if pb.STOP_REASON_DEADLINE in reasons else pb.STOP_REASON_STEPS
+            return pb.STOP_REASON_DEADLINE if reasons >> pb.STOP_REASON_DEADLINE & 1 else pb.STOP_REASON_STEPS
         if error <= self._tolerance * scale:
             return pb.STOP_REASON_TOLERANCE
-        return next((each for each in _OBSTACLES if each in reasons), pb.STOP_REASON_NOISE_FLOOR)
+        return next((each for each in _OBSTACLES if reasons >> each & 1), pb.STOP_REASON_NOISE_FLOOR)

@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path_cost import PathCost
 from ligserve.server.workers.explainers import PathPlan
@@ -49,6 +51,7 @@ class DocumentWindows:
         self._totals = DocumentTotals(outcome, self._document.tolerance, self._size)
         self._waiting = deque(outcome.by_size())
         self._longest = max(self._document.token_counts)
+        self._deadline: float | None = None
         self._open: dict[int, Part] = {}
         # By the place among those that are explained together, and the first target.
         self._paces: dict[tuple[int, int], EstimatePace] = {}
@@ -56,6 +59,7 @@ class DocumentWindows:
     def start(self, engine: Engine) -> None:
         """Open the first windows; where there is nothing to explain, finish. From the engine's thread."""
         self._engine = engine
+        self._deadline = engine.ends.before(self._assignment.deadline, len(self._outcome.explained))
         self._open_windows()
         if not self._open:
             self._finish()
@@ -120,7 +124,7 @@ class DocumentWindows:
         targets = self._outcome.targets_of(first)
         explained = [self._outcome.explained[target] for target in targets]
         for window, plan in enumerate(self._plans(first, targets), first):
-            part = Part(self, window, plan, self._assignment, dispensable=True)
+            part = Part(self, window, plan, self._assignment, dispensable=True, deadline=self._deadline)
             part.know(targets, explained, float(self._outcome.shares[window]))
             # Else the first estimates of thousands of windows would come at once.
             part.pace = self._paces.setdefault((window - first, targets[0]), part.pace)
@@ -137,8 +141,8 @@ class DocumentWindows:
         self._past += part.path.cost
 
     def _leave_out_the_rest(self) -> None:
-        for window in self._waiting:
-            self._totals.leave_out(self._outcome.targets_of(window))
+        waiting = np.isin(self._outcome.windows, list(self._waiting))
+        self._totals.leave_out(self._outcome.targets[waiting])
         self._waiting.clear()
 
     def _finish(self) -> None:
@@ -146,8 +150,10 @@ class DocumentWindows:
         if not complete and not self._totals.any_explained:
             self.failed(too_late(self._assignment.run, "before a window of the text was explained"))
             return
-        targets = list(self._totals.summaries(complete=complete))
-        self._assignment.finish(self._outcome.explained, targets, [self._survey_cost, self._past])
+        explained = self._outcome.explained
+        with self._engine.ends.ending(len(explained)):
+            targets = list(self._totals.summaries(complete=complete))
+            self._assignment.finish(explained, targets, [self._survey_cost, self._past])
 
     def _progress(self) -> pb.Progress:
         paths = [part.path for part in self._open.values()]

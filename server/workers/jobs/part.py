@@ -45,6 +45,15 @@ class PartListener(Protocol):
 class Part:
     """A path of a job; hears from the engine (a PathListener).
 
+    Args:
+        job: hears of it.
+        window: position among the job's paths.
+        plan: what the explainer made of it.
+        assignment: the job's.
+        dispensable: whether an answer can do without it.
+        preview: whether the value at its input is told first.
+        deadline: time.monotonic() at which its estimate must be there; None: the answer's own deadline.
+
     Attributes:
         window: position among the job's paths.
         plan: what the explainer made of it.
@@ -65,6 +74,7 @@ class Part:
         *,
         dispensable: bool = False,
         preview: bool = False,
+        deadline: float | None = None,
     ) -> None:
         self.window = window
         self.plan = plan
@@ -72,7 +82,7 @@ class Part:
             plan.spec,
             plan.rule,
             self,
-            assignment.deadline,
+            assignment.deadline if deadline is None else deadline,
             owner=job,
             dispensable=dispensable,
             basis=plan.basis,
