@@ -12,7 +12,7 @@ from torch import Tensor
 from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.explainers import PLANNERS, Plan
-from ligserve.server.workers.explainers.plans.document_outcome import WindowLogits
+from ligserve.server.workers.explainers.plans.document_outcome import DocumentOutcome, WindowLogits
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
@@ -175,7 +175,9 @@ def outcome_of(load_qa: LoadQa, logits: list[Tensor], stride: int) -> service_pb
     assert document is not None
     assert len(document.token_counts) == len(logits)
     (best,) = document.ends_of(logits) if document.ends_of else ()
-    return document.outcome(WindowLogits(logits, [logits[best]], [logits[best]])).header
+    outcome = document.outcome(WindowLogits(logits, [logits[best]], [logits[best]]))
+    assert isinstance(outcome, DocumentOutcome)
+    return outcome.header
 
 
 def logits_with(length: int, peaks: dict[int, float]) -> Tensor:

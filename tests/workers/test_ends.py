@@ -11,7 +11,7 @@ from ligserve.server.workers.engine.budgets import Budgets
 from ligserve.server.workers.engine.end_times import MANY, MOST, PART_S, WAY, EndTimes
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.explainers import PLANNERS
-from ligserve.server.workers.jobs import assignment as assignment_module
+from ligserve.server.workers.jobs import assignment, summary
 from ligserve.server.workers.jobs.survey import Survey
 from ligserve.server.workers.models.head import TOKEN
 from ligserve.server.workers.models.loaded import TextModel
@@ -65,13 +65,13 @@ def test_a_slow_end_is_over_by_the_deadline(
 ) -> None:
     """Where it takes far longer than a turn does."""
     monkeypatch.setattr(end_times, "PART_S", 1.0)
-    ended = assignment_module.summary_of
+    ended = summary.summary_of
 
     def slowly(*args: Any) -> service_pb.Summary:
         clock.now += END_S
         return ended(*args)
 
-    monkeypatch.setattr(assignment_module, "summary_of", slowly)
+    monkeypatch.setattr(assignment, "summary_of", slowly)
     engine = Engine(token_budget=16)
     plan = PLANNERS["token_classification"](request(), clock.moved_by(tagger(load_zoo), PASS_S))
     started = clock.now
