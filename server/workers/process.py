@@ -156,8 +156,7 @@ class Worker:
         self._models = models
         self._pipe = pipe
         self._engine = Engine(start.token_budget, start.kept_bytes, _end_broken)
-        limits = {source.name: source.max_token_passes for source in start.models}
-        self._accounts = Accounts(limits, self._engine)
+        self._accounts = Accounts({each.name: each.max_token_passes for each in start.models}, self._engine)
         self._planner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="planner")
         self._lock = threading.Lock()
         self._planning: set[int] = set()
