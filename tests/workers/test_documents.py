@@ -20,7 +20,7 @@ from ligserve.server.workers.explainers import PLANNERS, Plan
 from ligserve.server.workers.explainers.documents.window_input import WindowReader
 from ligserve.server.workers.explainers.documents.window_paths import WindowPaths
 from ligserve.server.workers.explainers.inputs.text_input import TextInput
-from ligserve.server.workers.explainers.plans.document_outcome import WindowLogits
+from ligserve.server.workers.explainers.plans.document_outcome import DocumentOutcome, WindowLogits
 from ligserve.server.workers.identity import WorkerIdentity
 from ligserve.server.workers.jobs import part
 from ligserve.server.workers.jobs.assignment import Assignment
@@ -212,8 +212,9 @@ def test_a_near_tie_is_told_by_the_targets_name(load_zoo: LoadZoo) -> None:
     document = plan_of(load_zoo("bert"), request).document
     assert document is not None
     logits = [torch.tensor([1.0, 0.0, 0.0])] * len(document.token_counts)
-    header = document.outcome(WindowLogits(logits, [torch.zeros(3)] * len(logits), logits)).header
-    messages = [each.message for each in header.warnings if each.code == "WINDOWS_NEARLY_TIED"]
+    outcome = document.outcome(WindowLogits(logits, [torch.zeros(3)] * len(logits), logits))
+    assert isinstance(outcome, DocumentOutcome)
+    messages = [each.message for each in outcome.header.warnings if each.code == "WINDOWS_NEARLY_TIED"]
     names = [message.partition(":")[0] for message in messages]
     assert names == ["CLASS_0 rather than CLASS_1", "CLASS_1"]
 
