@@ -143,7 +143,8 @@ def test_only_the_best_windows_path_is_touched(
     load_qa: LoadQa, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One forward pass of every window, two of the best one's path at its ends, then its points."""
-    rows: list[int] = []
+    # Loaded first: its probe runs paths, too.
+    model, rows = load_qa("bert"), list[int]()
     run = EmbeddingPathSpec.run
 
     def counting(spec: EmbeddingPathSpec, some: Any, *rest: Any) -> Tensor:
@@ -153,7 +154,7 @@ def test_only_the_best_windows_path_is_touched(
     monkeypatch.setattr(EmbeddingPathSpec, "run", counting)
     request = request_of(CONTEXT, stride=20)
     request.options.fixed_steps.n_steps = 5
-    front = Front().run(plan_of(load_qa("bert"), request), engine)
+    front = Front().run(plan_of(model, request), engine)
     windows, cost = len(front.header.windows), front.summary.cost
     assert windows > 5
     # 5 nodes and both ends; before them the baseline of the best window's path.
