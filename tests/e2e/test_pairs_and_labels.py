@@ -152,7 +152,7 @@ def test_zero_shot_is_the_pipelines(
     assert_adds_up(explanation)
     assert [target.label for target in explanation.targets] == list(CANDIDATES)
     for target, label in zip(explanation.targets, CANDIDATES, strict=True):
-        assert target.f_input == pytest.approx(scores[label], abs=PROBABILITY_TOLERANCE)
+        assert target.f_input == pytest.approx(scores[label], abs=POINT_TOLERANCE)
     against = {warning.code for warning in explanation.warnings} & {"ENTAILMENT_NOT_AGAINST_CONTRADICTION"}
     assert bool(against) == (labels == ODD_NLI_LABELS)
 
