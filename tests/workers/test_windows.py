@@ -121,3 +121,13 @@ def test_a_long_word_of_known_pieces_is_read_and_cut_inside(load_zoo: LoadZoo) -
     spans = window_spans(len(document), 126, 31, document.word_starts)
     assert len(document) > 1000
     assert {end - start for start, end in spans[:-1]} == {126}
+
+
+def test_a_frame_is_found_without_the_vocabulary(load_zoo: LoadZoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_zoo("bert")
+
+    def listed() -> dict[str, int]:
+        raise AssertionError("it takes as long as a forward pass")
+
+    monkeypatch.setattr(model.tokenizer, "get_vocab", listed)
+    assert text_frame(model).length == 2

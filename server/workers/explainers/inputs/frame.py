@@ -72,13 +72,19 @@ def library_question_frame(model: TextModel) -> Frame:
 
 
 def _learnt(model: TextModel, order: tuple[int, ...]) -> Frame:
-    for text in (_ANY_TEXT, *model.tokenizer.get_vocab()):
+    for text in _texts(model):
         texts = [text] * len(order)
         encoding = model.tokenizer(*texts, return_special_tokens_mask=True, return_token_type_ids=True)
         spans = list(_text_spans(encoding, len(order)))
         if all(start < end for start, end in spans):
             return _frame_around(encoding, spans, order)
     raise ValueError("the tokenizer gives no token for any text")
+
+
+def _texts(model: TextModel) -> Iterator[str]:
+    yield _ANY_TEXT
+    # Listing a vocabulary takes as long as a forward pass.
+    yield from model.tokenizer.get_vocab()
 
 
 def _text_spans(encoding: BatchEncoding, texts: int) -> Iterator[tuple[int, int]]:
