@@ -1,15 +1,19 @@
 """How many tokens a batch may hold: as many as a trial finds worth it, and fewer once memory was short."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from torch import Tensor
 
 from ligserve.internal.v1.frames_pb2 import ModelSource
 from ligserve.server.workers.engine.budgets import Budgets
 from ligserve.server.workers.engine.engine import Engine
+from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.engine.speed import Speed
 from ligserve.server.workers.models.loaded import DEFAULT_TOKEN_BUDGET
 from ligserve.server.workers.models.loading import load_model
+from ligserve.server.workers.probes import budget_probe
 from ligserve.server.workers.probes.budget_probe import FEWEST, MOST, with_trial
 from ligserve.server.workers.probes.probe import probed
 from ligserve.v1 import explanation_pb2 as pb
@@ -39,6 +43,24 @@ def test_a_trial_starts_the_speed_of_every_precision(load_zoo: LoadZoo, most: in
         spec = replace(spec_of(model, TEXT), precision=precision)
         assert engine.speed(spec).seconds(1, 100) == Speed(model.batches_tried).seconds(1, 100)
     engine.close()
+
+
+@pytest.mark.parametrize("most", [40, MOST])
+def test_a_trial_sees_what_a_long_row_takes(
+    load_zoo: LoadZoo, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    tried: list[tuple[int, int]] = []
+
+    def seconds(spec: PathSpec, _ends: Sequence[Tensor], rows: int) -> float:
+        tried.append((rows, spec.tokens))
+        return 1e-6 * spec.tokens * rows
+
+    monkeypatch.setattr(budget_probe, "_seconds", seconds)
+    model = load_zoo("bert")
+    trial = with_trial(model, most)
+    longest = max(tokens for _, tokens in tried)
+    assert longest == max(each for each in (16, 32, 64, 128, 256, 512) if each <= min(most, model.max_tokens))
+    assert (2 * longest, 1e-6 * longest) in trial.batches_tried
 
 
 def test_a_trial_works_on_images(image_model: ZooModel) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.failures import is_out_of_memory
 from ligserve.server.workers.models.loaded import LoadedModel
+from ligserve.server.workers.probes.longer_rows import ever_longer
 from ligserve.server.workers.probes.precision_probe import probe_spec
 
 FEWEST, MOST = 512, 1 << 16
@@ -48,13 +50,14 @@ def with_trial(model: LoadedModel, most: int = MOST) -> LoadedModel:
         if spec is not None:
             _try_few(spec, tried, min(most, FEWEST))
             _try_budgets(spec, tried, min(most, MOST))
+            _try_long_row(spec, tried, most)
     except Exception as error:  # of memory there is no more, then
         if not is_out_of_memory(error):
             raise
     best = max((each.budget / each.seconds for each in tried), default=0.0)
     budgets = (each.budget for each in tried if each.budget and WORTH * each.budget / each.seconds >= best)
     budget = next(budgets, FEWEST)
-    usual = tuple((each.passes, each.seconds) for each in tried if each.budget <= budget)
+    usual = tuple(sorted((each.passes, each.seconds) for each in tried if each.budget <= budget))
     return dataclasses.replace(model, token_budget=budget, batches_tried=usual)
 
 
@@ -83,6 +86,24 @@ def _try_budgets(spec: PathSpec, tried: list[_Try], most: int) -> None:
         if tokens / seconds < best / WORTH:
             return
         tokens *= 2
+
+
+def _try_long_row(spec: PathSpec, tried: list[_Try], most: int) -> None:
+    """The longest row that should take little, by the other tries: a token of a long text takes more time."""
+    if not tried:
+        return
+    of_pass = tried[-1].seconds / tried[-1].passes
+    most = min(most, int(MOST_SECONDS / (PASSES * of_pass)))
+    fitting = list(takewhile(lambda row: row.tokens <= most, ever_longer(spec)))
+    if not fitting or fitting[-1].tokens <= spec.tokens:
+        return
+    row = fitting[-1]
+    try:
+        ends = [end for _, end in row.ends()]
+        tries = [_seconds(row, ends, 1) for _ in range(TRIES)]
+    except Exception:  # whatever a model's code raises of longer rows
+        return
+    tried.append(_Try(0, PASSES * row.tokens, min(tries)))
 
 
 def _seconds(spec: PathSpec, ends: Sequence[Tensor], rows: int) -> float:

@@ -1,22 +1,19 @@
 """How much memory a model's rows take, measured once when it is loaded."""
 
-import dataclasses
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
 from ligserve.server.workers.engine.spec import PathSpec
-from ligserve.server.workers.models.loaded import LoadedModel, RowInputs, TextModel
+from ligserve.server.workers.models.loaded import LoadedModel
 from ligserve.server.workers.models.row_memory import RowMemory
+from ligserve.server.workers.probes.longer_rows import ever_longer
 from ligserve.server.workers.probes.precision_probe import probe_spec
 
-# Rows of this many tokens are tried, then of twice as many and so on, at least ENOUGH of them, and more as
-# long as all together have taken less than so long. Exact counts, so a few of them give the whole curve.
-SHORTEST, LONGEST = 16, 512
+# So many lengths are tried at least, and more as long as all together have taken less than so long. Exact
+# counts, so a few of them give the whole curve.
 ENOUGH = 3
 MOST_SECONDS = 0.1
 
@@ -28,7 +25,7 @@ def learnt_row_memory(model: LoadedModel) -> RowMemory:
         return RowMemory()
     kept: dict[int, int] = {}
     started = time.perf_counter()
-    for each in _ever_longer(spec):
+    for each in ever_longer(spec):
         if len(kept) >= ENOUGH and time.perf_counter() - started > MOST_SECONDS:
             break
         try:
@@ -58,29 +55,6 @@ def kept_bytes(spec: PathSpec) -> int:
 
 def _place(tensor: Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
-
-
-def _ever_longer(spec: PathSpec) -> Iterator[PathSpec]:
-    """The path as it is where it is not a text's; else with one of its tokens many times."""
-    model = spec.model
-    if not (isinstance(spec, EmbeddingPathSpec) and isinstance(model, TextModel)) or spec.length < 2:
-        yield spec
-        return
-    most = min(LONGEST, model.max_tokens or LONGEST)
-    tokens = min(max(SHORTEST, spec.length), most)
-    while spec.length <= tokens <= most:
-        yield dataclasses.replace(
-            spec, row=_stretched(spec.row, tokens), baseline_row=_stretched(spec.baseline_row, tokens)
-        )
-        tokens *= 2
-
-
-def _stretched(row: RowInputs, tokens: int) -> RowInputs:
-    """With its second token so many times that it is that long: the first and the last may be special."""
-    length = len(row["input_ids"])
-    times = torch.ones(length, dtype=torch.long)
-    times[1] += tokens - length
-    return {name: values.repeat_interleave(times) for name, values in row.items()}
 
 
 def _curve(kept: dict[int, int]) -> RowMemory:
