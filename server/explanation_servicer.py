@@ -58,8 +58,7 @@ class ExplanationService(ExplanationServiceServicer):
         )
         with self._dispatcher.running(job):
             async with aclosing(with_progress(job, self._dispatcher.position)) as events:
-                async for event in _noted(events):
-                    await self._write(context, event)
+                await self._write_all(context, _noted(events))
 
     async def EstimateCost(
         self, request: pb.EstimateCostRequest, context: Context
@@ -111,6 +110,15 @@ class ExplanationService(ExplanationServiceServicer):
     def _time_limit(self, context: Context) -> float | None:
         left = context.time_remaining()
         return self._max_deadline_s if left is None or left > self._max_deadline_s else None
+
+    async def _write_all(self, context: Context, events: AsyncIterator[Event]) -> None:
+        begun = False
+        async for event in events:
+            if not begun:
+                # With the first message, gRPC could send no status after it if nobody reads that one.
+                await context.send_initial_metadata(())
+                begun = True
+            await self._write(context, event)
 
     async def _write(self, context: Context, event: Event) -> None:
         try:

@@ -1,9 +1,9 @@
 """A worker without a model, whose behaviour is chosen by the request's text (or the model's source).
 
-Texts: "hello", "stream N" (N partial estimates), "chunks", "flood" (partial estimates of 256
-scores until cancelled), "hang" (until cancelled), "deaf" (for ever), "crash", "fail CODE", "unfinished" (ends
-without a summary), "garbage". The header's warnings tell what the worker has seen. A forecast has as many
-windows as cancellations were seen, and a compute time of 2 s.
+Texts: "hello", "stream N" (N partial estimates), "chunks", "flood" (partial estimates of 256 scores
+until cancelled; "flood N": after a header of N bytes more), "hang" (until cancelled), "deaf" (for ever),
+"crash", "fail CODE", "unfinished" (ends without a summary), "garbage". The header's warnings tell what the
+worker has seen. A forecast has as many windows as cancellations were seen, and a compute time of 2 s.
 Sources: "refuse", "exit", "crash-loop", "wait:FIFO" (loads until somebody writes to the FIFO).
 """
 
@@ -96,7 +96,10 @@ class Scripted:
         if order.only_forecast:
             getattr(self, f"do_{word}" if word != "hello" else "forecast")(order, rest)
             return None
-        self.event(order.job_id, pb.StreamExplainResponse(header=self.header(order)))
+        header = self.header(order)
+        if word == "flood" and rest:
+            header.warnings.add(code="LONG", message=int(rest) * "x")
+        self.event(order.job_id, pb.StreamExplainResponse(header=header))
         getattr(self, f"do_{word}", self.do_hello)(order, rest)
         return None
 

@@ -1,5 +1,6 @@
 """Clients that leave, or do not read."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import grpc
@@ -57,15 +58,20 @@ async def test_a_queued_job_whose_client_leaves_never_runs(front: Front) -> None
     assert (await rest_of(staying))[-1].HasField("summary")
 
 
-async def test_a_client_that_does_not_read_loses_its_stream_and_frees_the_worker(front: Front) -> None:
-    options = [("grpc.http2.bdp_probe", 0)]
+@pytest.mark.parametrize("text", ["flood", "flood 200000"], ids=["after the header", "before the header"])
+async def test_a_client_that_does_not_read_loses_its_stream_and_frees_the_worker(
+    front: Front, text: str
+) -> None:
+    options = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1024)]
     async with grpc.aio.insecure_channel(front.front.address, options=options) as channel:
         stalled = channel.unary_stream(
             "/ligserve.v1.ExplanationService/StreamExplain",
             request_serializer=pb.StreamExplainRequest.SerializeToString,
             response_deserializer=pb.StreamExplainResponse.FromString,
-        )(ask_stream("flood"))
-        await stalled.read()
+        )(ask_stream(text))
+        await asyncio.wait_for(stalled.initial_metadata(), 20)
+        if text == "flood":
+            await stalled.read()
         assert (await front.explain()).HasField("summary")
         error = await failure(rest_of(stalled))
         assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
