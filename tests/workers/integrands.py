@@ -41,8 +41,8 @@ def integrate(rule: QuadratureRule, *integrands: Integrand) -> PathEstimate:
     assert due is not None
     assert due[0] == 1.0
     while due:
-        needed = rule.needed(len(integrands))
         for alpha in due:
+            needed = rule.needed(len(integrands), alpha)
             values = [integrands[number](alpha) for number in needed]
             parts = [np.concatenate([getattr(value, name) for value in values]) for name in FIELDS]
             f, token_sums, noise, log_odds = parts

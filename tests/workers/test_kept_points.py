@@ -249,7 +249,7 @@ def test_of_a_text_larger_than_the_memory_the_first_windows_stay(load_zoo: LoadZ
         owner, found = Recorder([]), []
         for path in [points.of(spec, owner) for spec in asked]:
             assert path is not None
-            found.append(bool(path.values([0.5], every_pair()[:1])))
+            found.append(bool(path.values([0.5], lambda _: every_pair()[:1])))
             path.put(0.5, torch.zeros(2, dtype=torch.float64), every_pair()[:1], value)
         return found
 

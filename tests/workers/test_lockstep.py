@@ -124,7 +124,7 @@ def test_an_output_is_evaluated_only_for_targets_that_go_on() -> None:
     for member in whole.members:
         member.resume = lambda _: None
     while due:
-        outputs = list(whole.members[0].needed(2))
+        outputs = list(whole.members[0].needed(2, due[0]))
         asked.append(outputs)
         for member in whole.members:
             for alpha in due:

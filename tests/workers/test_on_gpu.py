@@ -77,7 +77,7 @@ def test_a_batch_is_queued_without_waiting(
     path.outputs = CLASSES
 
     def queued() -> Batch:
-        batch = Batch([Slice(path, [0.0, 0.4, 1.0], tuple(CLASSES))])
+        batch = Batch([Slice(path, [0.0, 0.4, 1.0], (tuple(CLASSES),) * 3)])
         (values,) = batch.values(batch.turn().tensors())
         assert all(np.isfinite(point.value.token_sums).all() for point in values)
         return batch
@@ -85,7 +85,7 @@ def test_a_batch_is_queued_without_waiting(
     # The libraries set themselves up.
     queued()
     torch.cuda.synchronize(GPU)
-    batch = Batch([Slice(path, [0.0, 0.4, 1.0], tuple(CLASSES))])
+    batch = Batch([Slice(path, [0.0, 0.4, 1.0], (tuple(CLASSES),) * 3)])
     torch.cuda.set_sync_debug_mode("error")
     try:
         arrival = batch.turn()

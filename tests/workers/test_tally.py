@@ -92,7 +92,9 @@ def test_a_batch_that_waits_is_computed_without_those_who_left(load_zoo: LoadZoo
     spec = spec_of(load_zoo("bert"), TEXT)
     leaving, staying = (Path(spec, FixedRule(*gauss_legendre(5)), Recorder([]), None) for _ in range(2))
     leaving.outputs = staying.outputs = [PROBABILITY]
-    batch = Batch([Slice(leaving, [0.1, 0.2], (PROBABILITY,)), Slice(staying, [0.3], (PROBABILITY,))])
+    batch = Batch(
+        [Slice(leaving, [0.1, 0.2], ((PROBABILITY,),) * 2), Slice(staying, [0.3], ((PROBABILITY,),))]
+    )
     leaving.cancel()
     values = batch.values(batch.turn().tensors())
     assert [point.alpha for points in values for point in points] == [0.3]

@@ -48,7 +48,7 @@ def waits_of(spec_for: Callable[[Waits], PathSpec], outputs: Sequence[Output]) -
     spec = spec_for(waits)
     path = Path(spec, FixedRule(*gauss_legendre(3)), Recorder(outputs), None)
     path.outputs = outputs
-    batch = Batch([Slice(path, [0.0, 0.4, 1.0], tuple(outputs))])
+    batch = Batch([Slice(path, [0.0, 0.4, 1.0], (tuple(outputs),) * 3)])
     with waits.watching(spec.model.network):
         while not batch.queued:
             arrival = batch.turn()

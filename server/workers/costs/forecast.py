@@ -26,7 +26,7 @@ class Integrals:
 
     def expected(self, ratio: float, token_budget: int) -> PathCost:
         """The cost where paths take `ratio` times the documented points."""
-        cost = _times(self.each, self.points.corrected(ratio))
+        cost = _times(self.each, self.points.corrected(ratio), self.points.share)
         rounds = 1 if self.points.tolerance is None else ROUNDS
         cost.batches = max(rounds, _batches(cost, token_budget))
         return cost
@@ -94,13 +94,14 @@ def of_points(rows: int, tokens: int, targets: int) -> PathCost:
     )
 
 
-def _times(cost: PathCost, points: float) -> PathCost:
+def _times(cost: PathCost, points: float, share: float = 1.0) -> PathCost:
+    """The cost of so many points, at each of which such a share of the targets is evaluated."""
     return PathCost(
         points=round(points * cost.points),
         rows=round(points * cost.rows),
         tokens=round(points * cost.tokens),
-        gradients=round(points * cost.gradients),
-        gradient_tokens=round(points * cost.gradient_tokens),
+        gradients=round(share * points * cost.gradients),
+        gradient_tokens=round(share * points * cost.gradient_tokens),
     )
 
 

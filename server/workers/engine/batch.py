@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ligserve.server.workers.engine.gradient import gradient_of
 from ligserve.server.workers.engine.node_values import Columns, columns_of, node_values
+from ligserve.server.workers.engine.passes import Passes, of_pass
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.point_value import PointValue
 from ligserve.server.workers.engine.scheduler import Slice
@@ -108,25 +109,25 @@ class Batch:
         """The backward passes for slices, each of so many of the rows."""
         precision = self._spec.precision
         with torch.enable_grad(), tensor_cores(precision):
-            values = [_target_values(piece, logits[rows]) for piece, rows in placed]
+            passes = [Passes(piece, logits[rows]) for piece, rows in placed]
         sums: list[list[Tensor]] = [[] for _ in placed]
-        most = max(map(len, values))
+        most = max(each.count for each in passes)
         self.token_passes = (1 + most) * len(logits) * max(piece.path.spec.tokens for piece, _ in placed)
         for number in range(most):
             if number and number % OUTPUTS_PER_TURN == 0:
                 yield self._transfer.fetch([])
             with tensor_cores(precision):
-                total = torch.stack([each[number].sum() for each in values if number < len(each)]).sum()
+                total = of_pass(passes, number)
                 gradient = gradient_of(total, logits, moved, precision, last=number + 1 == most)
-            for (piece, rows), value, kept in zip(placed, values, sums, strict=True):
-                if number < len(value):
+            for (piece, rows), own, kept in zip(placed, passes, sums, strict=True):
+                if number < own.count:
                     # At once to one number per token: gradients of many targets would fill the memory.
                     products = _products(piece.path, [part[rows] for part in gradient])
                     kept.append(piece.path.spec.scores(products))
         deployed = self._deployed(placed, inputs, moved)
         found = [
-            columns_of(piece, logits[rows].detach(), value, each, own)
-            for (piece, rows), value, each, own in zip(placed, values, sums, deployed, strict=True)
+            columns_of(piece, logits[rows].detach(), own.values, each, ends)
+            for (piece, rows), own, each, ends in zip(placed, passes, sums, deployed, strict=True)
         ]
         return self._transfer.fetch(list(chain.from_iterable(found)))
 
@@ -187,10 +188,4 @@ def _prediction(piece: Slice, logits: Tensor) -> Tensor:
 
 def _knowing(piece: Slice) -> Slice:
     """The slice, with what is evaluated there if its path is predicted."""
-    return piece if piece.outputs else replace(piece, outputs=piece.path.needed)
-
-
-def _target_values(piece: Slice, logits: Tensor) -> list[Tensor]:
-    """Of every distinct output f, (rows,): apart, so that no gradient of one passes through the others."""
-    own = piece.path.spec.own(logits)
-    return [output(own) for output in dict.fromkeys(piece.outputs)]
+    return piece if piece.outputs else replace(piece, outputs=tuple(map(piece.path.needed, piece.alphas)))

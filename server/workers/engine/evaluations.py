@@ -1,6 +1,6 @@
 """What is evaluated at a path's points, and what of them is known without a batch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ligserve.server.workers.engine.kept_path import KeptPath, values_at
 from ligserve.server.workers.engine.known_points import Lacking
@@ -8,6 +8,9 @@ from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.point_value import PointValue
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.quadrature import NodeValue
+
+# What is needed at a point, by its alpha.
+Needed = Callable[[float], tuple[Output, ...]]
 
 
 class Evaluations:
@@ -38,26 +41,27 @@ class Evaluations:
         """Have these evaluated at a point."""
         self._lacking[alpha] = outputs
 
-    def known(self, alphas: Sequence[float], needed: tuple[Output, ...]) -> dict[float, NodeValue]:
+    def known(self, alphas: Sequence[float], needed: Needed) -> dict[float, NodeValue]:
         """The values of those points that need no batch; of others it is noted what they lack."""
         if self._kept is None or not alphas:
             return {}
         known = self._kept.values(alphas, needed)
         found = {alpha: value for alpha, value in known.items() if isinstance(value, NodeValue)}
-        known = self._kept.values([alpha for alpha in alphas if alpha not in found], self._usual(needed))
+        others = [alpha for alpha in alphas if alpha not in found]
+        known = self._kept.values(others, lambda alpha: self._usual(needed(alpha)))
         self._lacking = {alpha: value for alpha, value in known.items() if not isinstance(value, NodeValue)}
         return found
 
     def explained(
-        self, values: Sequence[PointValue], outputs: tuple[Output, ...], needed: tuple[Output, ...]
+        self, values: Sequence[PointValue], outputs: Sequence[tuple[Output, ...]], needed: Needed
     ) -> dict[float, NodeValue | Lacking]:
         """The values of what is needed, from those of what was evaluated and what was known before."""
         if self._kept is None:
             return {alpha: value for alpha, value, _ in values}
         tells = self._spec.tells_others
         points = {
-            alpha: self._kept.put(alpha, logits if tells else None, outputs, value)
-            for alpha, value, logits in values
+            alpha: self._kept.put(alpha, logits if tells else None, evaluated, value)
+            for (alpha, value, logits), evaluated in zip(values, outputs, strict=True)
         }
         return values_at(points, needed)
 

@@ -19,6 +19,8 @@ Part = tuple[tuple[Output, ...], NodeValue]
 # What a path, an output's name, and a part of a point take beside their numbers.
 PATH_BYTES = 2048
 OUTPUT_BYTES = 512
+# One of many outputs that were evaluated together, named before.
+PLACE_BYTES = 8
 PART_BYTES = 1024
 # An output may name all tokens of its row.
 NAMED_TOKEN_BYTES = 40
@@ -74,7 +76,8 @@ class KeptPath:
         self.owner: weakref.ref[object] | None = None
         self._grew = grew
         self._points: dict[float, KnownPoint] = {}
-        # Equal outputs of many points are kept once.
+        # Equal outputs of many points are kept once, one by one and together.
+        self._each: dict[Output, Output] = {}
         self._outputs: dict[tuple[Output, ...], tuple[Output, ...]] = {}
 
     def put(
@@ -91,13 +94,14 @@ class KeptPath:
             size += 0 if known.logits is None else known.logits.nbytes
         shared = self._outputs.get(outputs)
         if shared is None:
-            shared = outputs
-            size += len(outputs) * (
-                OUTPUT_BYTES + NAMED_TOKEN_BYTES * value.token_sums.shape[1] * (logits is None)
-            )
+            new = dict.fromkeys(output for output in outputs if output not in self._each)
+            named = NAMED_TOKEN_BYTES * value.token_sums.shape[1] * (logits is None)
+            size += PLACE_BYTES * len(outputs) + len(new) * (OUTPUT_BYTES + named)
+            shared = tuple(self._each.get(output, output) for output in outputs)
         point = KnownPoint(known.logits, (*known.parts, (shared, value)))
         if not self.closed:
             self._outputs[shared] = shared
+            self._each.update(zip(shared, shared, strict=True))
             self._points[alpha] = point
             self._grew(self, size if self.bytes else size + PATH_BYTES)
         return point
@@ -107,26 +111,29 @@ class KeptPath:
         self.closed = True
         self._points.clear()
         self._outputs.clear()
+        self._each.clear()
 
-    def values(self, alphas: Sequence[float], needed: tuple[Output, ...]) -> dict[float, NodeValue | Lacking]:
-        """The values of the needed outputs, or those that are lacking, at those points that are known."""
+    def values(
+        self, alphas: Sequence[float], needed: Callable[[float], tuple[Output, ...]]
+    ) -> dict[float, NodeValue | Lacking]:
+        """The values of the outputs needed at a point, or those that are lacking, where points are known."""
         return values_at({alpha: self._points[alpha] for alpha in alphas if alpha in self._points}, needed)
 
 
 def values_at(
-    points: Mapping[float, KnownPoint], needed: tuple[Output, ...]
+    points: Mapping[float, KnownPoint], needed: Callable[[float], tuple[Output, ...]]
 ) -> dict[float, NodeValue | Lacking]:
-    """The values of the needed outputs, or those that do not follow from what is known, by alpha."""
-    found = {alpha: point.of(needed) for alpha, point in points.items()}
-    alike: dict[tuple[Output, ...], dict[float, Floats]] = defaultdict(dict)
+    """The values of the outputs needed at points, or those that do not follow from what is known."""
+    found = {alpha: point.of(needed(alpha)) for alpha, point in points.items()}
+    alike: dict[tuple[tuple[Output, ...], tuple[Output, ...]], dict[float, Floats]] = defaultdict(dict)
     for alpha, value in found.items():
         logits = points[alpha].logits
         if not isinstance(value, NodeValue) and logits is not None:
-            alike[points[alpha].outputs][alpha] = logits
-    for outputs, those in alike.items():
+            alike[points[alpha].outputs, needed(alpha)][alpha] = logits
+    for (outputs, wanted), those in alike.items():
         sums = np.stack([np.stack(points[alpha].sums(outputs)) for alpha in those])
         known = KnownPoints(torch.from_numpy(np.stack(list(those.values()))), outputs, sums)
-        found.update(zip(those, known.values(needed), strict=True))
+        found.update(zip(those, known.values(wanted), strict=True))
     return found
 
 

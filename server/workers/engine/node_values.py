@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from ligserve.server.errors import FailedPreconditionError
-from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.point_value import PointValue
 from ligserve.server.workers.engine.rounding import ROUNDINGS
 from ligserve.server.workers.engine.scheduler import Slice
@@ -21,7 +20,7 @@ class Columns(NamedTuple):
 
     Attributes:
         f: (R, K).
-        token_sums: (R, K, T).
+        token_sums: (R, P, T), of each point's own outputs, P at most; 0 where it has fewer.
         noise: (R, K), how far f may move by rounding.
         log_odds: (R, K).
         logits: (R, C) or (R, T, C).
@@ -47,10 +46,10 @@ def columns_of(
         piece: the slice.
         logits: of its rows.
         values: of each distinct output that is evaluated, (R,).
-        sums: the token sums of each of them, (R, T).
+        sums: the token sums that each backward pass has found, (R, T).
         deployed: logits of the slice's `ends` by the deployed model; None where it has none.
     """
-    spec, distinct = piece.path.spec, _distinct(piece)
+    spec, distinct = piece.path.spec, piece.distinct
     own = spec.own(logits)
     none = own.new_empty(0, len(distinct))
     ends = None if deployed is None else spec.own(deployed)
@@ -71,30 +70,35 @@ def node_values(piece: Slice, columns: Columns) -> list[PointValue]:
     Raises:
         FailedPreconditionError: a value or gradient is not finite.
     """
-    spec, places = piece.path.spec, {output: place for place, output in enumerate(_distinct(piece))}
-    asked = [places[output] for output in piece.outputs]
-    token_sums = columns.token_sums.numpy()
-    f, noise, log_odds, end_f, end_noise = (
-        column.numpy()[:, asked]
-        for column in (columns.f, columns.noise, columns.log_odds, columns.end_f, columns.end_noise)
-    )
+    spec, token_sums, f = piece.path.spec, columns.token_sums.numpy(), columns.f.numpy()
     if not (np.isfinite(f).all() and np.isfinite(token_sums).all()):
         raise FailedPreconditionError(
             f"model '{spec.model.name}' puts out values or gradients that are not finite",
             reason="NOT_FINITE",
         )
-    of_scores = ROUNDINGS[spec.precision].scores
+    of_scores, noise, log_odds = (
+        ROUNDINGS[spec.precision].scores,
+        columns.noise.numpy(),
+        columns.log_odds.numpy(),
+    )
+    places, passes = _places(piece)
     found = [
-        NodeValue(f[row], token_sums[row][asked], noise[row], log_odds[row], of_scores)
-        for row in range(len(piece.alphas))
+        NodeValue(f[row, own], token_sums[row, passes[row]], noise[row, own], log_odds[row, own], of_scores)
+        for row, own in enumerate(places)
     ]
+    end_f, end_noise = columns.end_f.numpy(), columns.end_noise.numpy()
     for number, row in enumerate(piece.ends):
-        found[row] = _with_end(found[row], EndValue(end_f[number], end_noise[number]))
+        end = EndValue(end_f[number, places[row]], end_noise[number, places[row]])
+        found[row] = _with_end(found[row], end)
     return [PointValue(*point) for point in zip(piece.alphas, found, columns.logits.clone(), strict=True)]
 
 
-def _distinct(piece: Slice) -> list[Output]:
-    return list(dict.fromkeys(piece.outputs))
+def _places(piece: Slice) -> tuple[list[list[int]], list[list[int]]]:
+    """For each point and each of its outputs, where it is among the distinct, and its backward pass."""
+    number = {output: place for place, output in enumerate(piece.distinct)}
+    places = [[number[output] for output in outputs] for outputs in piece.outputs]
+    of_place = [{place: each for each, place in enumerate(own)} for own in piece.places]
+    return places, [[of_place[row][place] for place in own] for row, own in enumerate(places)]
 
 
 def _with_end(value: NodeValue, end: EndValue) -> NodeValue:

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Sequence
-from itertools import takewhile
 
 from torch import Tensor
 
+from ligserve.server.workers.engine.alike import alike_rows
 from ligserve.server.workers.engine.evaluations import Evaluations
 from ligserve.server.workers.engine.kept_path import KeptPath
 from ligserve.server.workers.engine.outputs import Output
@@ -94,25 +94,20 @@ class Path:
         """Alphas that wait for a batch; none while the one under way is to tell the prediction."""
         return () if self._awaits_prediction else self._due
 
-    @property
-    def needed(self) -> tuple[Output, ...]:
-        """What the points that are due are wanted for: the outputs whose work goes on."""
-        return tuple(self.outputs[number] for number in self.rule.needed(len(self.outputs)))
-
-    @property
-    def evaluated(self) -> tuple[Output, ...]:
-        """What a batch works out at the points that `take` gives next."""
-        return self._evaluations.at(self._due[0], self.needed)
+    def needed(self, alpha: float) -> tuple[Output, ...]:
+        """What a point that is due is wanted for: the outputs whose work goes on there."""
+        return tuple(self.outputs[number] for number in self.rule.needed(len(self.outputs), alpha))
 
     @property
     def evaluations(self) -> int:
-        """How many outputs that are, or will be at most once they are known."""
-        return len(self.evaluated) if self.outputs else self._most_outputs
+        """How many outputs a batch works out at the points that `take` gives next, at most."""
+        return len(self._evaluated(self._due[0])) if self.outputs else self._most_outputs
 
     @property
     def least_bytes(self) -> int:
         """What the token sums of its first round take at least."""
-        return len(self._missing) * len(self.needed) * self.spec.length * FLOAT32_BYTES
+        evaluations = sum(len(self.needed(alpha)) for alpha in self._missing)
+        return evaluations * self.spec.length * FLOAT32_BYTES
 
     @property
     def planned(self) -> int:
@@ -138,23 +133,22 @@ class Path:
         self._evaluations.keep(kept)
         self._take_known()
 
-    def take(self, count: int) -> list[float]:
-        """The next alphas, for a batch, at most `count`; the same outputs are evaluated at all of them."""
-        needed, outputs = self.needed, self.evaluated
-        alike = takewhile(lambda alpha: self._evaluations.at(alpha, needed) == outputs, self._due[:count])
-        taken = list(alike)
-        self._due = self._due[len(taken) :]
+    def take(self, count: int) -> tuple[list[float], tuple[tuple[Output, ...], ...]]:
+        """The next alphas, for a batch, at most `count`, and what is evaluated at each: about as much."""
+        outputs = [self._evaluated(alpha) for alpha in self._due[:count]]
+        rows = alike_rows([len(each) for each in outputs], count)
+        taken, self._due = self._due[:rows], self._due[rows:]
         self._awaits_prediction = not self.outputs
-        return taken
+        return taken, tuple(outputs[:rows]) if self.outputs else ()
 
     def give_back(self, alphas: list[float]) -> None:
         """Have these taken again, once there is a prediction: their batch could not tell it."""
         self._due = alphas + self._due
         self.predicts_itself = False
 
-    def deliver(self, values: Sequence[PointValue], outputs: tuple[Output, ...]) -> None:
-        """Take the values of a batch, of these outputs; tell the listener what follows from them."""
-        self.cost.add_gradients(len(values) * len(set(outputs)), self.spec.tokens)
+    def deliver(self, values: Sequence[PointValue], outputs: Sequence[tuple[Output, ...]]) -> None:
+        """Take a batch's values, of each point's own outputs; tell the listener what follows from them."""
+        self.cost.add_gradients(sum(len(set(each)) for each in outputs), self.spec.tokens)
         self.cost.points += len(values)
         self._ends = None
         for alpha, value in self._evaluations.explained(values, outputs, self.needed).items():
@@ -162,9 +156,12 @@ class Path:
                 self._add(alpha, value)
             else:
                 # What is known there tells too little; then all that is needed is evaluated.
-                self._evaluations.lack(alpha, self.needed)
-                self._due.append(alpha)
+                self._evaluations.lack(alpha, self.needed(alpha))
+                self._due.insert(0, alpha)
         self._points_done()
+
+    def _evaluated(self, alpha: float) -> tuple[Output, ...]:
+        return self._evaluations.at(alpha, self.needed(alpha))
 
     def _take_known(self) -> None:
         """Points that are due and need no batch; of others, what they lack."""
@@ -172,7 +169,8 @@ class Path:
             self._stay()
             return
         found = self._evaluations.known(self._due, self.needed)
-        self._due = [alpha for alpha in self._due if alpha not in found]
+        due = (alpha for alpha in self._due if alpha not in found)
+        self._due = sorted(due, key=lambda alpha: -len(self._evaluated(alpha)))
         for alpha, value in found.items():
             self._add(alpha, value)
         self.cost.reused += len(found)
@@ -183,9 +181,8 @@ class Path:
         """Every point that is due is like the first."""
         due, self._due = self._due, []
         if self._still is not None and due:
-            value = self._still.of(self.rule.needed(len(self.outputs)))
             for alpha in due:
-                self._add(alpha, value)
+                self._add(alpha, self._still.of(self.rule.needed(len(self.outputs), alpha)))
             self._points_done()
 
     def _add(self, alpha: float, value: NodeValue) -> None:

@@ -1,7 +1,6 @@
 """What is tried in place of a batch that has failed."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ligserve.server.workers.engine.batch import Batch
 from ligserve.server.workers.engine.scheduler import Slice
@@ -18,5 +17,4 @@ def parts_of(slices: Sequence[Slice], *, halve: bool) -> list[Batch]:
     middle = len(piece.alphas) // 2
     if not (halve and middle):
         return []
-    halves = (piece.alphas[:middle], piece.alphas[middle:])
-    return [Batch([replace(piece, alphas=half)]) for half in halves]
+    return [Batch([half]) for half in (piece.part(0, middle), piece.part(middle, len(piece.alphas)))]

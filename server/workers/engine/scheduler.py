@@ -3,6 +3,8 @@
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 
 from ligserve.server.workers.engine.budgets import Budgets
 from ligserve.server.workers.engine.outputs import Output
@@ -23,12 +25,27 @@ class Slice:
     Attributes:
         path: the path.
         alphas: the points.
-        outputs: what is evaluated there; empty while only the path's prediction will tell.
+        outputs: what is evaluated at each of them; empty while only the path's prediction will tell.
     """
 
     path: Path
     alphas: list[float]
-    outputs: tuple[Output, ...]
+    outputs: tuple[tuple[Output, ...], ...]
+
+    def part(self, start: int, end: int) -> "Slice":
+        """Some of the points."""
+        return Slice(self.path, self.alphas[start:end], self.outputs[start:end])
+
+    @cached_property
+    def distinct(self) -> list[Output]:
+        """All that is evaluated, each once."""
+        return list(dict.fromkeys(chain.from_iterable(dict.fromkeys(self.outputs))))
+
+    @cached_property
+    def places(self) -> list[list[int]]:
+        """For each point where among `distinct` its outputs are, each once."""
+        places = {output: place for place, output in enumerate(self.distinct)}
+        return [list(dict.fromkeys(places[output] for output in outputs)) for outputs in self.outputs]
 
     @property
     def wanted(self) -> bool:
@@ -105,7 +122,8 @@ class Scheduler:
             room = self._budgets.rows(model, longest) - rows
             if room <= 0:
                 break
-            outputs, evaluations, alphas = path.evaluated, path.evaluations, path.take(room)
+            evaluations = path.evaluations
+            alphas, outputs = path.take(room)
             batch.append(Slice(path, alphas, outputs))
             rows += len(alphas)
             self._shares.count(path, len(alphas) * path.spec.tokens * (1 + evaluations))

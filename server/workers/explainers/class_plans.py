@@ -81,7 +81,7 @@ def plan_cut(setting: Setting, cut: Cut, targets: TextTargets) -> Plan:
         outcome=lambda logits: document_outcome(asked, logits),
         first_tokens=[start for start, _ in cut.spans],
         token_counts=counts,
-        rule=lambda change: window_rule(options, convention, change),
+        rule=lambda change: window_rule(options, convention, change, shared=bool(setting.every_class)),
         tolerance=asked_tolerance(options, convention),
         targets=targets.count,
         targets_in=None if asked.aggregate == MAX else [outputs] * len(counts),

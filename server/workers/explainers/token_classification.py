@@ -92,7 +92,9 @@ def _of_windows(setting: Setting, cut: Cut, asked: TokenQuestion) -> Plan:
             outcome=windows.outcome,
             first_tokens=[start for start, _ in spans],
             token_counts=[end - start for start, end in spans],
-            rule=lambda _: quadrature_rule(options, convention, paths=WINDOWS_AT_ONCE),
+            rule=lambda _: quadrature_rule(
+                options, convention, paths=WINDOWS_AT_ONCE, separate=max(most, default=0)
+            ),
             tolerance=asked_tolerance(options, convention),
             targets=sum(most),
             targets_in=most,

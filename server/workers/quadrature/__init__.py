@@ -7,6 +7,7 @@ from ligserve.server.workers.quadrature.forecast import PointsForecast
 from ligserve.server.workers.quadrature.lockstep import Coupling, LockStep, LockStepRule, whole_estimate
 from ligserve.server.workers.quadrature.results import BAR
 from ligserve.server.workers.quadrature.rule import EndValue, NodeValue, PathEstimate, QuadratureRule
+from ligserve.server.workers.quadrature.separate import SeparateRule
 
 __all__ = [
     "BAR",
@@ -22,6 +23,7 @@ __all__ = [
     "PathEstimate",
     "PointsForecast",
     "QuadratureRule",
+    "SeparateRule",
     "gauss_legendre",
     "midpoint",
     "whole_estimate",

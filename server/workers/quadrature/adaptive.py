@@ -75,11 +75,17 @@ class AdaptiveRule:
         """At least the first round, at most the points that are allowed."""
         return adaptive_points(self._tolerance, targets, len(FIRST_POINTS), self._max_points)
 
+    def limit(self, new_points: int, most_bytes: int) -> None:
+        """From now on so many more points may be used, and their token sums may take so much."""
+        known = 0 if self._samples is None else len(self._samples.alphas)
+        self._max_points = known + len(self._new) + new_points
+        self._most_bytes = most_bytes
+
     def first_round_fits(self, targets: int, tokens: int) -> bool:
         """Whether so many targets' points of the first round can be kept."""
         return len(FIRST_POINTS) * targets * tokens * _FLOAT64_BYTES <= self._most_bytes
 
-    def needed(self, count: int) -> Sequence[int]:
+    def needed(self, count: int, _alpha: float) -> Sequence[int]:
         """The targets that are not done."""
         return range(count) if self._results is None else self._results.open
 

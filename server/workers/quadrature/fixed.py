@@ -72,7 +72,7 @@ class FixedRule:
         """All the nodes, and the ends."""
         return fixed_points(len(self.start()))
 
-    def needed(self, count: int) -> Sequence[int]:
+    def needed(self, count: int, _alpha: float) -> Sequence[int]:
         """Every target."""
         return range(count)
 

@@ -66,11 +66,11 @@ class LockStep:
         """How many points each path will take."""
         return self._rule.forecast(targets)
 
-    def needed(self, count: int) -> Sequence[int]:
-        """Which of a path's `count` outputs the targets that go on depend on."""
+    def needed(self, count: int, alpha: float) -> Sequence[int]:
+        """Which of a path's `count` outputs the targets that a point is for depend on."""
         if self._reach is None:
             return range(count)
-        going_on = list(self._rule.needed(len(self._reach)))
+        going_on = list(self._rule.needed(len(self._reach), alpha))
         needed: list[int] = np.flatnonzero(self._reach[going_on].any(axis=0)).tolist()
         return needed
 
@@ -80,7 +80,7 @@ class LockStep:
         values[number] = value
         if len(values) == len(self.members):
             del self._waiting[alpha]
-            self._rule.add(alpha, self._joined([values[each] for each in range(len(self.members))]))
+            self._rule.add(alpha, self._joined(alpha, [values[each] for each in range(len(self.members))]))
 
     def advance(self, number: int) -> list[float] | None:
         """Close the round when the last path is done with it; None for those before."""
@@ -120,14 +120,14 @@ class LockStep:
         """Why each target's work ended."""
         return self._rule.stop_reasons()
 
-    def _joined(self, values: Sequence[NodeValue]) -> NodeValue:
+    def _joined(self, alpha: float, values: Sequence[NodeValue]) -> NodeValue:
         known = len(values[0].f)
         count = known if self._reach is None else self._reach.shape[1]
-        taken = list(self.needed(count))
+        taken = list(self.needed(count, alpha))
         outputs = np.zeros((len(values), count))
         outputs[:, taken] = [value.f for value in values]
         f, slopes, log_odds = self._coupling(outputs.ravel())
-        needed = list(self._rule.needed(len(f)))
+        needed = list(self._rule.needed(len(f), alpha))
         slopes = slopes.reshape(len(f), len(values), count)[needed][:, :, taken]
         noise = np.einsum("klj,lj->k", np.abs(slopes), np.stack([value.noise for value in values]))
         sums = [slopes[:, number] @ value.token_sums for number, value in enumerate(values)]
@@ -185,9 +185,9 @@ class LockStepRule:
         """Those of the rule of all paths."""
         return self.whole.forecast(targets)
 
-    def needed(self, count: int) -> Sequence[int]:
-        """The path's outputs that a target which goes on depends on."""
-        return self.whole.needed(count)
+    def needed(self, count: int, alpha: float) -> Sequence[int]:
+        """The path's outputs that a target which the point is for depends on."""
+        return self.whole.needed(count, alpha)
 
     def add(self, alpha: float, value: NodeValue) -> None:
         """Take the value of one of the path's points."""

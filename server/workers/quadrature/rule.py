@@ -123,8 +123,8 @@ class QuadratureRule(Protocol):
         """How many points it will take for so many targets; before the start."""
         ...
 
-    def needed(self, count: int) -> Sequence[int]:
-        """Which of `count` targets the alphas asked for last are for, in ascending order."""
+    def needed(self, count: int, alpha: float) -> Sequence[int]:
+        """Which of `count` targets one of the alphas asked for last is for, in ascending order."""
         ...
 
     def add(self, alpha: float, value: NodeValue) -> None:

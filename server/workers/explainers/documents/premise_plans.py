@@ -81,12 +81,13 @@ def _plan(
 ) -> Plan:
     options, convention = setting.options, setting.convention
     labels, parts = len(cuts), len(cuts[0].spans)
+    shared = together is not None or bool(setting.every_class)
     spans = [span for span in cuts[0].spans for _ in cuts]
     document = DocumentPlan(
         outcome=outcome,
         first_tokens=[start for start, _ in spans],
         token_counts=[end - start for start, end in spans],
-        rule=lambda change: window_rule(options, convention, change),
+        rule=lambda change: window_rule(options, convention, change, shared=shared),
         tolerance=asked_tolerance(options, convention),
         targets=labels,
         # The rows of labels that compete need one backward pass each, too.

@@ -6,6 +6,7 @@ from ligserve.server.workers.quadrature import (
     AdaptiveRule,
     FixedRule,
     QuadratureRule,
+    SeparateRule,
     gauss_legendre,
     midpoint,
 )
@@ -17,6 +18,8 @@ DEFAULT_MAX_POINTS = 1024
 DEFAULT_STEPS = 50
 # Of a long text as many are open at least; more of them only where they are short.
 WINDOWS_AT_ONCE = 2
+# So many targets of one path have points of their own: of fewer, most points would be for all of them.
+MANY_TARGETS = 4
 
 
 def quadrature_rule(
@@ -25,6 +28,7 @@ def quadrature_rule(
     points_that_fit: int | None = None,
     *,
     paths: int = 1,
+    separate: int = 1,
 ) -> QuadratureRule:
     """The rule asked for; by default the library's 50 nodes in LIBRARY, a tolerance in FAITHFUL.
 
@@ -33,13 +37,15 @@ def quadrature_rule(
         convention: whose habits are followed.
         points_that_fit: most points that an adaptive rule can keep in memory; None: as many as are asked for.
         paths: how many of the request's paths are integrated at a time, each by a rule of its own.
+        separate: how many targets cost a backward pass each at a point; 1 where they share it.
     """
     tolerance = asked_tolerance(options, convention)
     if tolerance is None:
         return _fixed(options.fixed_steps)
     max_points = _max_points(options)
     max_points = min(max_points, points_that_fit or max_points)
-    return AdaptiveRule(tolerance, max_points, most_bytes=MAX_KEPT_BYTES // paths)
+    rule = SeparateRule if separate >= MANY_TARGETS else AdaptiveRule
+    return rule(tolerance, max_points, most_bytes=MAX_KEPT_BYTES // paths)
 
 
 def image_rule(
@@ -63,7 +69,11 @@ def image_rule(
 
 
 def window_rule(
-    options: pb.ExplainOptions, convention: "pb.Convention.ValueType", change: Floats
+    options: pb.ExplainOptions,
+    convention: "pb.Convention.ValueType",
+    change: Floats,
+    *,
+    shared: bool = False,
 ) -> QuadratureRule:
     """The rule for a window of a document, so that the windows' errors together stay within the tolerance.
 
@@ -77,13 +87,15 @@ def window_rule(
         options: how exact.
         convention: whose habits are followed.
         change: (K,), the sum over the windows of |f(input) - f(baseline)| x share, for each target.
+        shared: whether the targets share a point's backward passes.
     """
     tolerance = asked_tolerance(options, convention)
     if tolerance is None:
         return _fixed(options.fixed_steps)
     tolerance /= 1 + tolerance
     most_bytes = MAX_KEPT_BYTES // WINDOWS_AT_ONCE
-    return AdaptiveRule(tolerance, _max_points(options), whole=change, most_bytes=most_bytes)
+    rule = AdaptiveRule if shared or len(change) < MANY_TARGETS else SeparateRule
+    return rule(tolerance, _max_points(options), change, most_bytes=most_bytes)
 
 
 def asked_tolerance(options: pb.ExplainOptions, convention: "pb.Convention.ValueType") -> float | None:
@@ -100,7 +112,7 @@ def refuse_too_many_scores(rule: QuadratureRule, targets: int, tokens: int) -> N
     Raises:
         InvalidArgumentError: it cannot.
     """
-    if isinstance(rule, AdaptiveRule) and not rule.first_round_fits(targets, tokens):
+    if isinstance(rule, AdaptiveRule | SeparateRule) and not rule.first_round_fits(targets, tokens):
         text = (
             f"does not do for {targets} targets of {tokens} tokens each: the first points alone would take "
             "more memory than a request may use. Ask for fixed_steps, which keep only sums, for fewer "

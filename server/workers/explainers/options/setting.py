@@ -74,7 +74,9 @@ class Setting:
             prediction_row=text.prediction_row,
             precision=self.precision,
         )
-        rule = quadrature_rule(self.options, self.convention, paths=self.paths)
+        # With all classes' logits evaluated, every target follows from a point.
+        separate = 1 if self.every_class else most_targets
+        rule = quadrature_rule(self.options, self.convention, paths=self.paths, separate=separate)
         return PathPlan(
             spec,
             rule,
