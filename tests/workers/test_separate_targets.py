@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from ligserve.server.workers.costs.forecast import Integrals, of_points
 from ligserve.server.workers.engine.alike import alike_rows
 from ligserve.server.workers.engine.batch import Batch
 from ligserve.server.workers.engine.embedding_path import EmbeddingPathSpec
@@ -17,7 +18,8 @@ from ligserve.server.workers.engine.outputs import ClassOutput, Output, TokenOut
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.point_value import PointValue
 from ligserve.server.workers.engine.scheduler import Slice
-from ligserve.server.workers.models.head import TOKEN
+from ligserve.server.workers.explainers import PLANNERS
+from ligserve.server.workers.models.head import HEAD_OF_EXPLAINER, TOKEN
 from ligserve.server.workers.quadrature import (
     AdaptiveRule,
     FixedRule,
@@ -295,3 +297,36 @@ def test_what_batches_there_are_changes_nothing(load_zoo: LoadZoo, engine: Engin
     np.testing.assert_array_equal(found.points, expected.points)
     size = np.abs(expected.scores).sum(axis=1, keepdims=True)
     assert (np.abs(found.scores - expected.scores) <= 1e-5 * size).all()
+
+
+def test_what_is_expected_is_what_each_target_takes() -> None:
+    alone, own = AdaptiveRule(0.01, 1024).forecast(1), SeparateRule(0.01, 1024).forecast(28)
+    assert own.expected > AdaptiveRule(0.01, 1024).forecast(28).expected
+    each = of_points(1, 40, 28)
+    integrals = Integrals(own, each, each)
+    expected, most = integrals.expected(1.0, 1024), integrals.at_most(1024)
+    assert expected.points == round(own.expected)
+    assert expected.gradients == pytest.approx(28 * alone.expected, abs=1)
+    assert expected.gradient_tokens == 40 * expected.gradients
+    assert (most.points, most.gradients) == (1024, 28 * 1024)
+
+
+@pytest.mark.parametrize(
+    ("explainer", "classes", "options", "separate"),
+    [
+        ("token_classification", 3, {}, True),
+        ("multi_label_classification", 6, {}, True),
+        ("multi_label_classification", 3, {}, False),
+        ("multi_label_classification", 6, {"retargetable": True}, False),
+        ("sequence_classification", 6, {}, False),
+        ("token_classification", 3, {"convention": pb.CONVENTION_LIBRARY}, False),
+    ],
+)
+def test_who_has_points_of_their_own(
+    load_zoo: LoadZoo, explainer: str, classes: int, options: dict[str, Any], separate: bool
+) -> None:
+    model = load_zoo("bert", classes, head=HEAD_OF_EXPLAINER[explainer])
+    request = service_pb.ExplainRequest(options=pb.ExplainOptions(**options))
+    getattr(request, explainer).text = TEXT
+    (path,) = PLANNERS[explainer](request, model).paths
+    assert isinstance(path.rule, SeparateRule) is separate
