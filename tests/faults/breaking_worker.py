@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from typing import Any
 
 from ligserve.server.workers.engine.scheduler import Scheduler, Slice
 from ligserve.server.workers.process import serve_front
@@ -10,10 +11,10 @@ MANY_TOKENS = 50
 next_batch = Scheduler.next_batch
 
 
-def breaking(scheduler: Scheduler, most_turns: int | None = None) -> list[Slice]:
+def breaking(scheduler: Scheduler, **asked: Any) -> list[Slice]:
     if any(path.spec.tokens > MANY_TOKENS for path in scheduler):
         raise MemoryError
-    return next_batch(scheduler, most_turns)
+    return next_batch(scheduler, **asked)
 
 
 if __name__ == "__main__":

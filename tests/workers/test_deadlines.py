@@ -189,7 +189,7 @@ def test_an_engine_that_breaks_tells_so(load_zoo: LoadZoo, monkeypatch: pytest.M
     """By what no path is to blame for."""
     broken: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
 
-    def exhausted(*_: object, most_turns: int | None = None) -> None:
+    def exhausted(*_: object, **__: object) -> None:
         raise MemoryError
 
     monkeypatch.setattr(Scheduler, "next_batch", exhausted)

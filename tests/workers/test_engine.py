@@ -252,9 +252,16 @@ def test_a_cancelled_path_costs_no_further_point(load_zoo: LoadZoo) -> None:
     model = load_zoo("bert")
     spec = spec_of(model, TEXT)
     engine = Engine(token_budget=spec.length * 2)
-    recorder = Recorder([PROBABILITY], on_points=lambda path: path.cancel())
+    left = threading.Event()
+
+    def leave(path: Path) -> None:
+        path.cancel()
+        left.set()
+
+    recorder = Recorder([PROBABILITY], on_points=leave)
     path = Path(spec, FixedRule(*gauss_legendre(50)), recorder, None)
     engine.submit(path)
+    assert left.wait(60)
     explained(engine, spec_of(model, "good"), PROBABILITY)
     assert path.cost.points == 2, "the batch at hand, and nothing after it"
     assert "finished" not in recorder.heard

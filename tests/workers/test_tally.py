@@ -1,5 +1,6 @@
 """What the engine says that it computed."""
 
+import threading
 import time
 
 import pytest
@@ -28,9 +29,15 @@ def test_points_of_answers_and_of_a_cancelled_call_are_told_apart(load_zoo: Load
     spec = spec_of(model, TEXT)
     engine = Engine(token_budget=spec.length * 2)
     explained(engine, spec, PROBABILITY, steps=6)
+    left = threading.Event()
+
+    def leave(path: Path) -> None:
+        path.cancel()
+        left.set()
+
     # The second of the points at hand is heard of when it is computed: for nobody.
-    recorder = Recorder([PROBABILITY], on_points=lambda path: path.cancel())
-    engine.submit(Path(spec, FixedRule(*gauss_legendre(50)), recorder, None))
+    engine.submit(Path(spec, FixedRule(*gauss_legendre(50)), Recorder([PROBABILITY], on_points=leave), None))
+    assert left.wait(60)
     explained(engine, spec_of(model, "good"), PROBABILITY, steps=6)
     engine.close()
     counts = engine.tally.counts()
@@ -71,21 +78,24 @@ def test_points_are_carried_along_where_a_batch_of_many_targets_goes_on_for_othe
     between = Recorder([PROBABILITY])
     other = Path(spec_of(model, "good"), FixedRule(*gauss_legendre(5)), between, None)
     begun = rows_of_batches(monkeypatch)
+    take = Path.take
 
-    def leave(_path: Path) -> None:
-        if any(row is leaving.spec.row for rows in begun for row in rows):
-            leaving.cancel()
+    def come_between(path: Path, count: int) -> list[float]:
+        if path is leaving:
+            engine.submit(other)
+        return take(path, count)
 
-    between.on_points = leave
-    hold_engine(engine, model, [leaving, staying, other])
+    monkeypatch.setattr(Path, "take", come_between)
+    between.on_points = lambda _: leaving.cancel()
+    hold_engine(engine, model, [leaving, staying])
     assert isinstance(staying.listener, Recorder)
     staying.listener.wait()
     engine.close()
     assert len(begun) == 3, "the point that held the engine, both paths, the other path"
     assert leaving.cancelled
     assert engine.tally.late_points == 0
-    # Nine targets are five turns: two before the cancel, the third right after it.
-    assert engine.tally.carried_points == 2 * 7
+    # Nine targets are five turns: one before the cancel, the second right after it.
+    assert engine.tally.carried_points == 3 * 7
 
 
 def test_a_batch_that_waits_is_computed_without_those_who_left(load_zoo: LoadZoo) -> None:

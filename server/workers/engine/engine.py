@@ -21,10 +21,9 @@ from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.engine.speed import Speed
 from ligserve.server.workers.engine.tally import Tally
 from ligserve.server.workers.engine.turn_times import TurnTimes
+from ligserve.server.workers.engine.turns import Turns
 from ligserve.server.workers.failures import is_out_of_memory
 
-# Most batches that have had a turn and need more, each with its activations in memory.
-MAX_UNDER_WAY = 2
 # Turns whose results need not be there when the next is queued, so that the device always has work; with more
 # of them, what is cancelled would only leave later. On a CPU results are there at once.
 MAX_IN_FLIGHT = 1
@@ -61,6 +60,7 @@ class Engine:
         self._forward_work = ForwardWork()
         self._scheduler = Scheduler(self.budgets)
         self._admission = Admission(self._scheduler, self.budgets, self._kept)
+        self._turns = Turns(self._scheduler)
         self._under_way: deque[Batch] = deque()
         self._in_flight = InFlight()
         self._closed = False
@@ -118,7 +118,7 @@ class Engine:
             self._forward_work.step()
             self._in_flight.land(MAX_IN_FLIGHT, self._land)
             self._drop_finished()
-            self._take_turns()
+            self._take_turn()
 
     def _admit(self) -> None:
         """Take in what was submitted; wait if there is nothing else to do."""
@@ -135,8 +135,8 @@ class Engine:
             wait = False
 
     def _drop_finished(self) -> None:
-        active, turns = (path.spec.workload for path in self._scheduler), 1 + bool(self._under_way)
-        margin = self._turn_times.margin(active, turns + len(self._in_flight)) + self._forward_work.seconds
+        active = (path.spec.workload for path in self._scheduler)
+        margin = self._turn_times.margin(active, 1 + len(self._in_flight)) + self._forward_work.seconds
         now = time.monotonic()  # one look for all: paths in lock-step are cut together
         for path in self._scheduler:
             if path.deadline is not None and now > path.deadline - margin and not path.cancelled:
@@ -145,24 +145,21 @@ class Engine:
                 self._scheduler.remove(path)
         self._under_way = deque(batch for batch in self._under_way if batch.wanted)
 
-    def _take_turns(self) -> None:
-        """One for the batch under way that waited longest, one for a new batch; if there is none, wait."""
-        if self._under_way and not self._turn(self._under_way.popleft()):
-            return
-        crowded = len(self._under_way) >= MAX_UNDER_WAY
-        slices = self._scheduler.next_batch(most_turns=1 if crowded else None)
-        if slices:
-            self._turn(Batch(slices))
-        elif not (self._under_way or self._forward_work):
+    def _take_turn(self) -> None:
+        """One turn of the batch that is next; if there is none, wait."""
+        batch = self._turns.next_of(self._under_way)
+        if batch is not None:
+            self._turn(batch)
+        elif not self._forward_work:
             self._in_flight.land(len(self._in_flight) - 1, self._land)
 
-    def _turn(self, batch: Batch) -> bool:
-        """Queue a turn, and deliver what is done meanwhile; whether it could be queued."""
+    def _turn(self, batch: Batch) -> None:
+        """Queue a turn, and deliver what is done meanwhile."""
         most = 0 if batch.alone else MAX_IN_FLIGHT
         if batch.alone or batch.predicting:
             self._in_flight.land(0, self._land)
         if batch.predicting or not batch.wanted:
-            return True
+            return
         started, first = time.monotonic(), not batch.holds_memory
         try:
             self._in_flight.add(queued_turn(batch))
@@ -170,13 +167,12 @@ class Engine:
             # The turn before it may fail too, and must not have the same points made twice.
             self._in_flight.forget(batch)
             self._after_failure(batch.slices, error)
-            return False
+            return
         finally:
             self.tally.turn(batch.slices, started, first=first)
         if not batch.queued:
             self._under_way.append(batch)
         self._in_flight.land(most, self._land)
-        return True
 
     def _land(self, turn: Turn) -> None:
         """Take what has come of a turn, or wait for it."""

@@ -1,16 +1,18 @@
 """Which points share the next batch."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
+from math import inf
 
 from ligserve.server.workers.engine.budgets import Budgets
 from ligserve.server.workers.engine.outputs import Output
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.self_prediction import OUTPUTS_PER_TURN
 from ligserve.server.workers.engine.shares import Shares
+from ligserve.server.workers.engine.short_requests import ShortRequests
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.v1 import explanation_pb2 as pb
 
@@ -62,6 +64,8 @@ class Slice:
 class Scheduler:
     """Takes turns between paths; fills each batch with points of other paths of similar length.
 
+    Of short requests the one that is nearest to its end is next, of others whoever has had least.
+
     Args:
         budgets: most rows x padded length in a batch; one row always goes.
     """
@@ -70,6 +74,7 @@ class Scheduler:
         self._budgets = budgets
         self._paths: deque[Path] = deque()
         self._shares = Shares()
+        self._short = ShortRequests()
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -79,6 +84,7 @@ class Scheduler:
 
     def add(self, path: Path) -> None:
         """Admit a path; one that is there already keeps its place."""
+        self._short.arrive(path)
         if path in self._paths:
             return
         self._shares.arrive(path)
@@ -88,24 +94,47 @@ class Scheduler:
         """Forget a path."""
         if path in self._paths:
             self._paths.remove(path)
+            self._short.leave(path)
 
-    def next_batch(self, most_turns: int | None = None) -> list[Slice]:
+    def next_batch(
+        self, most_turns: int | None = None, *, short: bool | None = None, before: float = inf
+    ) -> list[Slice]:
         """Points for one batch: first those of the path whose turn it is. Empty if none is due.
 
         Args:
             most_turns: paths whose targets take more turns wait; None: none does.
+            short: whether it is a short request's turn, or another's; None: short ones go first.
+            before: a place; short requests that have no earlier one wait.
         """
+        places = self._short.places(self._paths)
         waiting = [path for path in self._paths if path.due and not path.cancelled]
         if most_turns is not None:
             waiting = [path for path in waiting if _turns(path) <= most_turns]
-        if not waiting:
+        brief = [path for path in waiting if places.get(path.owner, inf) < before]
+        others = [path for path in waiting if path.owner not in places]
+        if brief and short is not False:
+            first = min(brief, key=lambda path: places[path.owner])
+        elif others and not short:
+            first = self._shares.next_of(others)
+        else:
             return []
-        first = self._shares.next_of(waiting)
         mates = [path for path in waiting if path is not first and _may_share(first, path)]
-        mates.sort(key=lambda path: abs(path.spec.tokens - first.spec.tokens))
+        # Short requests in their order, then the nearest lengths.
+        mates.sort(key=lambda path: (places.get(path.owner, inf), abs(path.spec.tokens - first.spec.tokens)))
         batch = self._fill([first, *mates])
         self._send_to_the_back([piece.path for piece in batch])
         return batch
+
+    def place_of(self, slices: Sequence[Slice]) -> float:
+        """The place of the short request whose points are among these; of several the first; inf for none."""
+        places = self._short.places(self._paths)
+        return min(places.get(piece.path.owner, inf) for piece in slices)
+
+    @property
+    def others_wait(self) -> bool:
+        """Whether points are due that are no short request's."""
+        places = self._short.places(self._paths)
+        return any(path.due and path.owner not in places for path in self._paths if not path.cancelled)
 
     def _send_to_the_back(self, served: list[Path]) -> None:
         """Whoever had a turn waits for all the others, however many paths each of them has."""

@@ -1,14 +1,14 @@
-"""Who is next: whoever has had least of the engine, and now and then whoever came first."""
+"""Which long request is next: whose owner has had least of the engine, and now and then who came first."""
 
 from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 from ligserve.server.workers.engine.path import Path
 
-# Who comes new is ahead of the others by so many token passes: enough for a short request to be done with
-# before a long one has another turn.
+# Who comes new is ahead of the others by so many token passes: enough for a first estimate before those have
+# another turn.
 HEAD_START = 2048
-# Of so many batches one is for whoever came first: many short requests must not stop a long one.
+# Of so many batches one is for whoever came first: many that come new must not stop a long one.
 EVERY = 4
 
 
