@@ -6,8 +6,8 @@ leftover that bounds the completeness error, and an estimate of each score's own
 done when the bound and the sum of these estimates are both below the tolerance x max(|f(1) - f(0)|,
 sum |scores|); the panels that stand in the way are split (refinement.py).
 
-Points of coarse arithmetic are noisy: there a target whose error grows by a round keeps what it had before
-it, and is done.
+Points of coarse arithmetic are noisy: there a target whose error hardly shrinks by a round, or grows, keeps
+what it had before it, and is done.
 """
 
 from collections.abc import Sequence
@@ -138,7 +138,7 @@ class AdaptiveRule:
         self._new = {}
         found = findings(held, score_errors=self._score_errors)
         if held.score_noise and results.rounds:
-            return found, results.put_if_better(found, held)
+            return found, results.put_if_better(found, held, self._tolerance)
         results.put(found, held)
         return found, np.ones(len(results.open), dtype=np.bool_)
 

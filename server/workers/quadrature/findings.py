@@ -1,6 +1,7 @@
 """What the points so far say of every target: integrals, corrected, and their errors."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,14 +69,14 @@ def _noise(samples: Samples) -> Floats:
 def _find(samples: Samples, rows: slice, found: Findings) -> None:
     """Fill in some targets."""
     the_panels = panels(samples)
-    bends, integrals = _sizes(samples, the_panels)
-    correction = mixtures(the_panels, bends)
+    sums = _sums(samples, the_panels)
+    correction = mixtures(the_panels, sums.bends, found.noise[rows])
     coarse = samples.score_noise * samples.worse
     found.leftover[rows] = the_panels.residuals - correction.sums
-    found.rounding[rows] = coarse * integrals
+    found.rounding[rows] = coarse * sums.integrals
     weights = (the_panels.integral + correction.added @ the_panels.bend).sum(axis=1)
     shares = RESIDUAL_SHARE * np.divide(
-        np.abs(the_panels.residuals), integrals, out=np.zeros_like(integrals), where=integrals > 0
+        correction.beyond, sums.integrals, out=np.zeros_like(sums.integrals), where=sums.integrals > 0
     )
     for columns, gradients in samples.gradients():
         found.scores[rows, columns] = np.einsum("kn,knt->kt", weights, gradients)
@@ -84,13 +85,41 @@ def _find(samples: Samples, rows: slice, found: Findings) -> None:
         errors = shares[..., None] * sizes + HIDDEN_SHARE * hidden
         found.panel_errors[rows] += errors.sum(axis=2)
         if found.score_errors is not None:
-            found.score_errors[rows, columns] = np.hypot(errors.sum(axis=1), coarse * sizes.sum(axis=1))
+            rounding = coarse * _rounding_shares(sizes.sum(axis=1), sums)
+            found.score_errors[rows, columns] = np.hypot(errors.sum(axis=1), rounding)
 
 
-def _sizes(samples: Samples, panels: Panels) -> tuple[Floats, Floats]:
-    """The sums over the tokens of |bend|, (K, m - 1), and of |integral|, (K, m)."""
+class _Sums(NamedTuple):
+    """Sums over all tokens.
+
+    Attributes:
+        bends: (K, m - 1), of |bend|.
+        integrals: (K, m), of |integral|.
+        moving: (K,), the number of tokens that have any.
+    """
+
+    bends: Floats
+    integrals: Floats
+    moving: Floats
+
+
+def _sums(samples: Samples, panels: Panels) -> _Sums:
     bends, integrals = np.zeros_like(panels.mass[:, 1:]), np.zeros_like(panels.mass)
+    moving = np.zeros(len(integrals))
     for _, gradients in samples.gradients():
+        sizes = np.abs(panels.integral @ gradients)
         bends += np.abs(panels.bend @ gradients).sum(axis=2)
-        integrals += np.abs(panels.integral @ gradients).sum(axis=2)
-    return bends, integrals
+        integrals += sizes.sum(axis=2)
+        moving += sizes.any(axis=1).sum(axis=1)
+    return _Sums(bends, integrals, moving)
+
+
+def _rounding_shares(sizes: Floats, sums: _Sums) -> Floats:
+    """(K, tokens), which add up to the sum of all sizes: how rounding is shared out among the scores.
+
+    One half in proportion to their own sizes, one half evenly: the noise of a token's gradient comes from
+    its own parts, of which small scores have as large ones, and from all other tokens.
+    """
+    even = sums.integrals.sum(axis=1) / np.maximum(sums.moving, 1.0)
+    shares: Floats = np.where(sizes > 0, 0.5 * (sizes + even[:, None]), 0.0)
+    return shares

@@ -12,6 +12,8 @@ from ligserve.v1 import explanation_service_pb2 as pb
 
 # A score's error bar, as a multiple of its estimated error: at least 9 of 10 bars hold the true error.
 BAR = 2.0
+# A round of coarse points that leaves more than this of the error before it is not worth another one.
+MOST_LEFT = 0.9
 
 
 class Results:
@@ -56,15 +58,16 @@ class Results:
         self._points[now] = len(samples.alphas)
         self.rounds += 1
 
-    def put_if_better(self, found: Findings, samples: Samples) -> NDArray[np.bool_]:
-        """A round's findings for the open targets whose error, relative to their size, they make smaller.
+    def put_if_better(self, found: Findings, samples: Samples, tolerance: float) -> NDArray[np.bool_]:
+        """A round's findings for the open targets that they bring to the tolerance, or far nearer to it.
 
         Returns:
             (open,), which these are; the others keep what they had.
         """
         before = copy.deepcopy(self)
         self.put(found, samples)
-        worse = self.error * before.size >= before.error * self.size
+        left = np.where(self.error <= tolerance * self.size, 1.0, MOST_LEFT)
+        worse = self.error * before.size >= left * before.error * self.size
         rows = np.array(self.open)[worse]
         for now, then in zip(self._arrays(), before._arrays(), strict=True):
             now[rows] = then[rows]
