@@ -233,10 +233,12 @@ class Path:
 
     def stop_early(self) -> None:
         """The deadline is near: what is known is the answer; else a dispensable path has none."""
-        if self.finished or not (self.dispensable or self.rule.estimate() is not None):
+        if self.finished:
+            return
+        self.rule.cut()
+        if not (self.dispensable or self.rule.estimate() is not None):
             return
         self.cut_by_deadline = True
-        self.rule.cut()
         self._due, self._missing = [], set()
         self._waits = False
         self.listener.finished(self)

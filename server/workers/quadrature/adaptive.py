@@ -25,6 +25,10 @@ from ligserve.v1 import explanation_service_pb2 as pb
 
 # Classifiers change most in the first two thirds of the path, and fast where it leaves the baseline.
 FIRST_POINTS = tuple(number / 64 for number in (0, 1, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64))
+# The same in the order of their worth, for a deadline amid them: the end is where the prediction is.
+IN_ORDER = tuple(number / 64 for number in (64, 0, 32, 16, 48, 8, 24, 40, 4, 56, 12, 28, 20, 36, 1))
+# A cubic goes through so many.
+LEAST_POINTS = 4
 # Panels with less error than these shares of the ends' rounding or of max(|df|, sum |scores|) hold only
 # noise; in coarse arithmetic those with less than their own rounding, too.
 PANEL_NOISE = 0.25
@@ -68,8 +72,8 @@ class AdaptiveRule:
         self._results: Results | None = None
 
     def start(self) -> list[float]:
-        """Both ends first: the end is where the prediction is."""
-        return [1.0, 0.0, *FIRST_POINTS[1:-1]]
+        """Both ends first, then whatever halves the widest gaps."""
+        return list(IN_ORDER)
 
     def forecast(self, targets: int) -> PointsForecast:
         """At least the first round, at most the points that are allowed."""
@@ -117,11 +121,13 @@ class AdaptiveRule:
     def cut(self) -> None:
         """Close a round that lacks points: panels without a new one stay as wide as they are.
 
-        Without effect before the first round is closed: its points are not in the order of their worth.
+        Without effect while the first round lacks an end, or has not `LEAST_POINTS`.
         """
-        if self._samples is None or self._results is None or not self._new:
+        if not self._new or (self._samples is None and not self._tells_enough()):
             return
-        self._put(self._samples.with_more(self._new), self._results)
+        held = samples(self._new) if self._samples is None else self._samples.with_more(self._new)
+        self._results = self._results or Results(len(held.f), held.tokens, self._whole)
+        self._put(held, self._results)
         self._samples = None
         self._results.close(self._reached(self._results), pb.STOP_REASON_TOLERANCE)
 
@@ -132,6 +138,10 @@ class AdaptiveRule:
     def stop_reasons(self) -> list["pb.StopReason.ValueType"]:
         """TOLERANCE where it was reached, else what stood in the way."""
         return [] if self._results is None else list(self._results.reasons)
+
+    def _tells_enough(self) -> bool:
+        """Whether the points of a first round that is cut will do."""
+        return len(self._new) >= LEAST_POINTS and {0.0, 1.0} <= self._new.keys()
 
     def _put(self, held: Samples, results: Results) -> tuple[Findings, NDArray[np.bool_]]:
         """Take in what a round has found; and (open,), for which targets that counts from now on."""
