@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ligserve.server.workers.engine import deadlines, forward_work, in_flight
 from ligserve.server.workers.engine import engine as engine_module
-from ligserve.server.workers.engine import forward_work, in_flight
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.outputs import ClassOutput
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.scheduler import Scheduler
+from ligserve.server.workers.engine.turn_times import MARGIN_S
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.quadrature import AdaptiveRule, FixedRule, LockStep, PathEstimate, midpoint
 from ligserve.server.workers.quadrature.rule import Floats
@@ -87,7 +88,7 @@ class Hurried(Recorder):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     running = Clock()
-    for module in (engine_module, forward_work, in_flight):
+    for module in (engine_module, deadlines, forward_work, in_flight):
         monkeypatch.setattr(module, "time", running)
     return running
 
@@ -129,7 +130,7 @@ class Ticking(Clock):
 def test_paths_in_lock_step_are_cut_together(load_zoo: LoadZoo, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the time comes between two looks at the clock."""
     clock = Ticking()
-    for module in (engine_module, forward_work, in_flight):
+    for module in (engine_module, deadlines, forward_work, in_flight):
         monkeypatch.setattr(module, "time", clock)
     specs = [spec_of(load_zoo("bert"), text) for text in (TEXT, " ".join(TEXT.split()[:9]))]
     engine = Engine(token_budget=specs[0].length)
@@ -147,7 +148,7 @@ def test_paths_in_lock_step_are_cut_together(load_zoo: LoadZoo, monkeypatch: pyt
         waiting = [path for path in engine._scheduler if path in paths]
         if not cuts and len(waiting) == 2 and waiting[0].due and waiting[1]._waits and whole.estimate():
             for path in paths:
-                path.deadline = clock.now + 1.5 + engine._turn_times.margin((), 0)
+                path.deadline = clock.now + 1.5 + MARGIN_S
             clock.tick = 1.0
             drop()
             cuts.append((waiting[0].cut_by_deadline, waiting[1].cut_by_deadline))

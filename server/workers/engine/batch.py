@@ -188,4 +188,6 @@ def _prediction(piece: Slice, logits: Tensor) -> Tensor:
 
 def _knowing(piece: Slice) -> Slice:
     """The slice, with what is evaluated there if its path is predicted."""
-    return piece if piece.outputs else replace(piece, outputs=tuple(map(piece.path.needed, piece.alphas)))
+    if piece.outputs or not piece.path.outputs:
+        return piece
+    return replace(piece, outputs=tuple(map(piece.path.needed, piece.alphas)))

@@ -10,6 +10,7 @@ from functools import partial
 from ligserve.server.workers.engine.admission import Admission
 from ligserve.server.workers.engine.batch import Batch, Values
 from ligserve.server.workers.engine.budgets import Budgets
+from ligserve.server.workers.engine.deadlines import Deadlines
 from ligserve.server.workers.engine.end_times import EndTimes
 from ligserve.server.workers.engine.forward_work import ForwardWork
 from ligserve.server.workers.engine.in_flight import InFlight, Turn, queued_turn
@@ -20,7 +21,6 @@ from ligserve.server.workers.engine.scheduler import Scheduler, Slice
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.engine.speed import Speed
 from ligserve.server.workers.engine.tally import Tally
-from ligserve.server.workers.engine.turn_times import TurnTimes
 from ligserve.server.workers.engine.turns import Turns
 from ligserve.server.workers.failures import is_out_of_memory
 
@@ -65,7 +65,7 @@ class Engine:
         self._in_flight = InFlight()
         self._closed = False
         self._broken = broken
-        self._turn_times = TurnTimes()
+        self._deadlines = Deadlines(self.budgets, self.speed)
         self._landed_at = 0.0
         self._speeds: dict[Hashable, Speed] = {}
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -135,12 +135,12 @@ class Engine:
             wait = False
 
     def _drop_finished(self) -> None:
-        active = (path.spec.workload for path in self._scheduler)
-        margin = self._turn_times.margin(active, 1 + len(self._in_flight)) + self._forward_work.seconds
-        now = time.monotonic()  # one look for all: paths in lock-step are cut together
+        # One look for all: paths in lock-step are cut together.
+        for path in self._deadlines.late(
+            self._scheduler, 1 + len(self._in_flight), self._forward_work.seconds
+        ):
+            self._admission.tell(path, path.stop_early)
         for path in self._scheduler:
-            if path.deadline is not None and now > path.deadline - margin and not path.cancelled:
-                self._admission.tell(path, path.stop_early)
             if path.cancelled or path.finished:
                 self._scheduler.remove(path)
         self._under_way = deque(batch for batch in self._under_way if batch.wanted)
@@ -194,7 +194,7 @@ class Engine:
         self._landed_at = time.monotonic()
         took, spec = self._landed_at - started, batch.slices[0].path.spec
         batch.seconds += took
-        self._turn_times.saw(spec.workload, took)
+        self._deadlines.saw(spec.workload, took)
         if values is not None:
             self.speed(spec).saw(batch.token_passes, batch.seconds)
 

@@ -78,6 +78,8 @@ class Path:
         if preview or self._stands_still:
             self._due, self._held_back = self._due[:1], self._due[1:]
         self._waits = False
+        # What closing its last round took, and telling of it: about as long takes its answer.
+        self.closing_seconds = 0.0
         self.cancelled_at: float | None = None
         if isinstance(rule, LockStepRule):
             rule.resume = self._start_round
@@ -202,7 +204,13 @@ class Path:
             self._take_known()
         elif self._missing:
             self.listener.points_done(self)
-        elif (due := self.rule.advance()) is None:
+        else:
+            started = time.monotonic()
+            self._close_round()
+            self.closing_seconds = time.monotonic() - started
+
+    def _close_round(self) -> None:
+        if (due := self.rule.advance()) is None:
             self._waits = True
             self.listener.points_done(self)
         else:

@@ -21,12 +21,7 @@ class TurnTimes:
         """Learn from a turn."""
         self._seconds.setdefault(workload, deque(maxlen=REMEMBERED)).append(seconds)
 
-    def margin(self, active: Iterable[Hashable], turns: int) -> float:
-        """Seconds before its deadline at which an answer is to leave.
-
-        Args:
-            active: the workloads that may have turns meanwhile.
-            turns: how many turns there may be until the next look at the deadlines.
-        """
-        longest = (max(self._seconds[workload]) for workload in set(active) if workload in self._seconds)
-        return MARGIN_S + SLACK * turns * max(longest, default=0.0)
+    def longest(self, active: Iterable[Hashable]) -> float:
+        """Seconds of the longest turn of the workloads that may have the next."""
+        known = (max(self._seconds[workload]) for workload in set(active) if workload in self._seconds)
+        return max(known, default=0.0)
