@@ -3,6 +3,7 @@
 import dataclasses
 import queue
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from ligserve.server.workers.engine import deadlines, forward_work, in_flight
 from ligserve.server.workers.engine import engine as engine_module
+from ligserve.server.workers.engine import path as path_module
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.outputs import ClassOutput
 from ligserve.server.workers.engine.path import Path
@@ -26,6 +28,8 @@ from tests.workers.test_engine import PROBABILITY, TEXT, Forgetful, hold_engine,
 
 # What each pass with gradients takes.
 SLOW_S, FAST_S = 10.0, 4.0
+# What closing a round takes, and what there is for all.
+CLOSING_S, LONG_S = 6.0, 160.0
 NO_LIMIT = 1 << 30
 LOGIT = ClassOutput(1, None, pb.OUTPUT_SPACE_LOGIT)
 
@@ -165,6 +169,48 @@ def test_paths_in_lock_step_are_cut_together(load_zoo: LoadZoo, monkeypatch: pyt
     estimate = whole.estimate()
     assert estimate is not None
     assert (np.abs(estimate.convergence_delta) <= estimate.error_bound).all()
+
+
+class SlowToClose(AdaptiveRule):
+    """Takes long to close a round."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(1e-7, 512)
+        self._clock = clock
+
+    def advance(self) -> list[float]:
+        self._clock.now += CLOSING_S
+        return super().advance()
+
+    def cut(self) -> None:
+        self._clock.now += CLOSING_S
+        super().cut()
+
+
+def test_answers_that_are_cut_together_are_all_in_time(
+    load_zoo: LoadZoo, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are closed one after the other."""
+    monkeypatch.setattr(path_module, "time", clock)
+    model, deadline = clock.moved_by(load_zoo("bert"), 1.0), clock.now + LONG_S
+    recorders = [Recorder([PROBABILITY]) for _ in range(4)]
+    ended: list[float] = []
+    for recorder in recorders:
+        monkeypatch.setattr(recorder, "finished", partial(_ended, recorder, ended, clock))
+    engine = Engine(token_budget=32)
+    spec = spec_of(model, TEXT)
+    paths = [Path(spec, SlowToClose(clock), recorder, deadline) for recorder in recorders]
+    hold_engine(engine, model, paths)
+    for recorder in recorders:
+        assert recorder.wait().error is None
+    engine.close()
+    assert all(path.cut_by_deadline for path in paths)
+    assert deadline - LONG_S / 2 < max(ended) <= deadline
+
+
+def _ended(recorder: Recorder, ended: list[float], clock: Clock, path: Path) -> None:
+    ended.append(clock.now)
+    Recorder.finished(recorder, path)
 
 
 class Exhausted(AdaptiveRule):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ligserve.server.workers.engine import end_times, forward_work, in_flight
+from ligserve.server.workers.engine import deadlines, end_times, forward_work, in_flight
 from ligserve.server.workers.engine import engine as engine_module
 from ligserve.server.workers.engine.budgets import Budgets
 from ligserve.server.workers.engine.end_times import MANY, MOST, PART_S, WAY, EndTimes
@@ -28,7 +28,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """From now on, for the engine."""
     running = Clock()
     running.now = time.monotonic()
-    for module in (engine_module, forward_work, in_flight, end_times):
+    for module in (engine_module, deadlines, forward_work, in_flight, end_times):
         monkeypatch.setattr(module, "time", running)
     return running
 

@@ -1,6 +1,7 @@
 """Premises by the mean of their windows' logits, for labels that compete and for labels by themselves."""
 
 import time
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.quadrature import gauss_legendre
+from ligserve.server.workers.quadrature.adaptive import LEAST_POINTS
 from ligserve.v1 import explanation_pb2 as pb
 from ligserve.v1 import explanation_service_pb2 as service_pb
 from tests.conftest import NLI_LABELS
@@ -180,25 +182,29 @@ def test_a_label_by_itself_that_is_done_costs_no_more_points(load_zoo: LoadZoo, 
 
 
 def test_a_label_that_the_deadline_left_out_is_unexplained(
-    load_zoo: LoadZoo, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    load_zoo: LoadZoo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The deadline comes with the first estimate, when no other label has had its first round."""
+    """The deadline comes when the first label has points enough for an estimate, others have not."""
+    engine, deliver, schedule = Engine(token_budget=1), Path.deliver, Engine.schedule
     scheduled: list[Path] = []
-    schedule = Engine.schedule
 
     def noting(self: Engine, path: Path) -> None:
         scheduled.append(path)
         schedule(self, path)
 
-    def overrun(front: Front, event: service_pb.StreamExplainResponse) -> None:
-        if event.HasField("estimate"):
+    def overrun(self: Path, *values: Any) -> None:
+        deliver(self, *values)
+        of_first = scheduled[: len(scheduled) // COUNT]
+        if all(path.cost.points >= LEAST_POINTS for path in of_first):
             for path in scheduled:
                 path.deadline = time.monotonic()
 
     monkeypatch.setattr(Engine, "schedule", noting)
+    monkeypatch.setattr(Path, "deliver", overrun)
     request = request_of(alone=True, stride=60, aggregate=MEAN_LOGITS)
     request.options.tolerance.relative = 1e-7
-    front = Front(at=overrun).run(plan_of(nli(load_zoo), request), engine, partial_estimates=True)
+    front = Front().run(plan_of(nli(load_zoo), request), engine, partial_estimates=True)
+    engine.close()
     assert front.failure is None
     explained = {estimate.target for estimate in front.finals()}
     assert 0 < len(explained) < COUNT

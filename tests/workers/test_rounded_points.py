@@ -68,7 +68,7 @@ def test_the_same_noise_untold_is_taken_for_curves() -> None:
     """Else the test above tells nothing apart."""
     integrand, exact = logistic_sum(FLAT)
     found = [integrated(rounded(integrand, np.abs(exact).sum(), seed, told=False))[0] for seed in range(5)]
-    assert np.median([each.points[0] for each in found]) > 2 * len(FIRST_POINTS)
+    assert np.mean([each.points[0] for each in found]) > 2 * len(FIRST_POINTS)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -77,9 +77,17 @@ def test_curves_beyond_the_noise_are_resolved_all_the_same(seed: int) -> None:
     found, _ = integrated(rounded(integrand, np.abs(exact).sum(), seed))
     assert found.points[0] > len(FIRST_POINTS)
     assert np.abs(found.scores[0] - exact).sum() <= TOLERANCE * np.abs(exact).sum()
-    assert found.score_errors is not None
-    assert (np.abs(found.scores[0] - exact) <= found.score_errors[0]).mean() >= 0.9
     assert abs(found.scores.sum() - exact.sum()) <= found.error_bound[0]
+
+
+def test_nine_in_ten_of_noisy_scores_are_within_their_bars() -> None:
+    integrand, exact = logistic_sum(STEEP)
+    held = []
+    for seed in range(60):
+        found, _ = integrated(rounded(integrand, np.abs(exact).sum(), seed))
+        assert found.score_errors is not None
+        held.append((np.abs(found.scores[0] - exact) <= found.score_errors[0]).mean())
+    assert np.mean(held) >= 0.9
 
 
 def test_noise_that_is_told_far_too_large_hides_no_curve() -> None:

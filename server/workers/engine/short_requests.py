@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from weakref import WeakKeyDictionary
 
 from ligserve.server.workers.engine.path import Path
+from ligserve.server.workers.quadrature import PointsForecast
 
 # Token passes that a short request has before it at most: a sentence in 50 steps, or the end of a longer one.
 # On a CPU that is three full batches.
@@ -17,7 +18,7 @@ class ShortRequests:
     """Knows what the paths of each owner have before them, as far as their rules can forecast it."""
 
     def __init__(self) -> None:
-        self._points: WeakKeyDictionary[Path, float] = WeakKeyDictionary()
+        self._forecasts: WeakKeyDictionary[Path, PointsForecast] = WeakKeyDictionary()
         self._arrivals: WeakKeyDictionary[object, int] = WeakKeyDictionary()
         self._arrived = 0
         # Token passes of paths that have left. Where they come one after the other, as the windows of a long
@@ -26,7 +27,7 @@ class ShortRequests:
 
     def arrive(self, path: Path) -> None:
         """A path is to have turns; or it has them, and is predicted now."""
-        self._points[path] = path.rule.forecast(_targets(path)).expected
+        self._forecasts[path] = path.rule.forecast(_targets(path))
         self._arrivals.setdefault(path.owner, self._arrived)
         self._arrived += 1
 
@@ -47,9 +48,9 @@ class ShortRequests:
 
     def _left(self, path: Path) -> float:
         """Token passes; one that takes more points than was forecast may take as many more again."""
-        done = path.cost.points_there
-        points = max(path.planned - done, abs(self._points[path] - done))
-        return points * path.spec.tokens * (1 + _targets(path))
+        done, forecast = path.cost.points_there, self._forecasts[path]
+        points = max(path.planned - done, abs(forecast.expected - done))
+        return points * path.spec.tokens * (1 + forecast.share * _targets(path))
 
 
 def _targets(path: Path) -> int:

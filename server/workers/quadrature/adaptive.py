@@ -27,8 +27,8 @@ from ligserve.v1 import explanation_service_pb2 as pb
 FIRST_POINTS = tuple(number / 64 for number in (0, 1, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64))
 # The same in the order of their worth, for a deadline amid them: the end is where the prediction is.
 IN_ORDER = tuple(number / 64 for number in (64, 0, 32, 16, 48, 8, 24, 40, 4, 56, 12, 28, 20, 36, 1))
-# A cubic goes through so many.
-LEAST_POINTS = 4
+# With fewer of them the scores' errors are half of the scores, and one bar in four does not hold.
+LEAST_POINTS = 7
 # Panels with less error than these shares of the ends' rounding or of max(|df|, sum |scores|) hold only
 # noise; in coarse arithmetic those with less than their own rounding, too.
 PANEL_NOISE = 0.25
