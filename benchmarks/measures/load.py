@@ -48,13 +48,15 @@ class LoadLine:
         asked: how exact ligserve was asked to be.
         speed: the library's seconds / ours, from the first request to the last answer.
         alone: median seconds of a short request while there is no other.
-        beside: p95 of the short requests' seconds among the others.
+        beside: p95 of the short requests' seconds among the others, once all clients have begun.
+        at_once: the same with those that clients begin with, all at the same instant.
     """
 
     asked: Accuracy
     speed: float
     alone: float
     beside: float
+    at_once: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,9 @@ def mixed_load(run: Run) -> list[LoadLine]:
             alone = send(server, shorts, accuracy, clients=1)
             served = send(server, requests, accuracy, CLIENTS)
             median = statistics.median(alone.latencies.values())
-            lines.append(LoadLine(accuracy, library / served.seconds, median, served.p95(shorts)))
+            later = [question for question in shorts if question not in requests[:CLIENTS]]
+            beside, at_once = served.p95(later or shorts), served.p95(shorts)
+            lines.append(LoadLine(accuracy, library / served.seconds, median, beside, at_once))
     return lines
 
 

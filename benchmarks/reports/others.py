@@ -54,7 +54,14 @@ def stream_table(streams: Sequence[StreamLine]) -> str:
 
 def load_table(lines: Sequence[LoadLine]) -> str:
     """W8."""
-    head = ("asked for", "speed, library = 1", "short requests alone, median ms", "p95 among others", "ratio")
+    head = (
+        "asked for",
+        "speed, library = 1",
+        "short requests alone, median ms",
+        "p95 among others",
+        "ratio",
+        "ratio, all beginning at once",
+    )
     rows = [
         (
             f"W8, {CLIENTS} clients, {each.asked}",
@@ -62,6 +69,7 @@ def load_table(lines: Sequence[LoadLine]) -> str:
             f"{each.alone * 1e3:.0f}",
             f"{each.beside * 1e3:.0f}",
             f"{each.beside / each.alone:.1f}",
+            f"{each.at_once / each.alone:.1f}",
         )
         for each in lines
     ]

@@ -37,7 +37,9 @@ had the request (`cost.compute_seconds` of the summary); of unary calls in 50 st
 LOAD = """\
 The same requests (short and long texts, 28 labels, every token's label, zero-shot, question answering) to the
 library one after the other, each model in memory, and to one ligserve server by clients that send their next
-one when they have an answer. Half of them are short texts: their latency alone and among the others."""
+one when they have an answer. Half of them are short texts: their latency alone and among the others, once all
+clients have begun; in the last column with those that clients begin with, all at the same instant (where one
+of them alone keeps all threads busy, the last of five takes five times as long, whoever is first)."""
 WORKERS = "Half of those requests at 1 % from as many clients, to servers that share out the same threads."
 SHARE = """\
 BERT-base's shape, random weights. Operations of the rows (forward, and backward to the embeddings, counted by

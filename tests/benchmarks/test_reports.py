@@ -51,7 +51,7 @@ def results() -> Results:
             [StreamLine(W1, 0.01, 0.02, 0.05, 0.1, 0.25, 0.002)],
         ),
         no_device="W10: not run",
-        load=[LoadLine(STANDARD, 1.6, 0.1, 0.4)],
+        load=[LoadLine(STANDARD, 1.6, 0.1, 0.4, 0.5)],
         growth=Growth(curves, curves, clients),
     )
 
