@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import grpc.aio
 
-from ligserve.server.call import Call, current_call
+from ligserve.server.call import current_call
 from ligserve.server.errors import ResourceExhaustedError
 from ligserve.server.fold import fold
 from ligserve.server.pool.dispatcher import Dispatcher
@@ -64,9 +64,10 @@ class ExplanationService(ExplanationServiceServicer):
         self, request: pb.EstimateCostRequest, context: Context
     ) -> pb.EstimateCostResponse:
         """What a request would cost."""
-        call = _begun(request.request)
         job = ForecastJob(
-            request_id=call.request_id, request=request.request, deadline=self._deadline(context)
+            request_id=current_call().request_id,
+            request=request.request,
+            deadline=self._deadline(context),
         )
         with self._dispatcher.running(job):
             try:
@@ -94,7 +95,7 @@ class ExplanationService(ExplanationServiceServicer):
         preview: bool = False,
     ) -> ExplainJob:
         return ExplainJob(
-            request_id=_begun(request).request_id,
+            request_id=current_call().request_id,
             request=request,
             deadline=self._deadline(context),
             time_limit=self._time_limit(context),
@@ -138,13 +139,6 @@ async def _noted(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
         elif event.HasField("summary"):
             current_call().points = event.summary.cost.points
         yield event
-
-
-def _begun(request: pb.ExplainRequest) -> Call:
-    """The current call, which knows its model from now on."""
-    call = current_call()
-    call.model = request.model
-    return call
 
 
 def _estimate_interval(request: pb.StreamExplainRequest) -> float:

@@ -5,7 +5,6 @@ import binascii
 
 import grpc.aio
 
-from ligserve.server.call import current_call
 from ligserve.server.errors import (
     FieldViolation,
     InvalidArgumentError,
@@ -41,7 +40,6 @@ class ModelService(ModelServiceServicer):
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """One model."""
-        current_call().model = request.name
         models = {model.name: model for model in self._loaded()}
         if request.name not in models:
             raise NotFoundError(

@@ -4,11 +4,13 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+from ligserve.server.call import current_call
 from ligserve.server.errors import InvalidArgumentError
 from ligserve.server.interceptors.wrapping import AroundCall, Context
 from ligserve.server.unbuilt import refuse_unbuilt
 from ligserve.server.validation import violations
 from ligserve.v1 import explanation_service_pb2 as pb
+from ligserve.v1 import model_service_pb2 as model_pb
 
 
 class Validation(AroundCall):
@@ -20,7 +22,8 @@ class Validation(AroundCall):
 
     @contextlib.asynccontextmanager
     async def around(self, method: str, request: Any, context: Context) -> AsyncIterator[None]:
-        """Check the request."""
+        """Check the request; the log knows its model whether it passes or not."""
+        current_call().model = _model(request)
         found = violations(request, max_text_chars=self._max_text_chars)
         if found:
             raise InvalidArgumentError(found)
@@ -29,3 +32,15 @@ class Validation(AroundCall):
         elif isinstance(request, pb.ExplainRequest):
             refuse_unbuilt(request)
         yield
+
+
+def _model(request: Any) -> str:
+    """The model that a request names, if any."""
+    match request:
+        case pb.ExplainRequest():
+            return request.model
+        case pb.StreamExplainRequest() | pb.EstimateCostRequest():
+            return request.request.model
+        case model_pb.GetModelRequest():
+            return request.name
+    return ""

@@ -77,6 +77,7 @@ async def test_access_log_tells_all_but_the_text() -> None:
             stub = ExplanationServiceStub(channel)
             await stub.Explain(ask("zebra"), metadata=(("x-request-id", "id-1"),))
             await failure(stub.Explain(ask("zebra", model="nope")))
+            await failure(stub.Explain(ask("zebra", options={"output_space": 9})))
             gone = stub.StreamExplain(ask_stream("hang zebra"))
             await next_header(gone)
             gone.cancel()
@@ -84,7 +85,8 @@ async def test_access_log_tells_all_but_the_text() -> None:
         _, _, err = await server.end()
     assert "zebra" not in err
     calls = [line for line in map(json.loads, err.splitlines()) if line["event"] == "call"]
-    assert [call["code"] for call in calls] == ["OK", "NOT_FOUND", "CANCELLED"]
+    assert [call["code"] for call in calls] == ["OK", "NOT_FOUND", "INVALID_ARGUMENT", "CANCELLED"]
+    assert [call["model"] for call in calls] == ["m", "nope", "m", "m"]
     first = calls[0]
     assert first["method"] == "/ligserve.v1.ExplanationService/Explain"
     assert (first["model"], first["points"], first["request_id"]) == ("m", 50, "id-1")
