@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
 from ligserve.client.fields import FieldScope
+from ligserve.client.types.enums import OutputSpace, choice
 from ligserve.v1 import explanation_pb2 as pb
 
 ClassLike: TypeAlias = int | str
@@ -19,10 +20,17 @@ class ClassTarget:
     Attributes:
         label: the class that is explained, by index or name; None: the predicted class.
         versus: if given, explain output(label) - output(versus): why this class rather than that one.
+        output_space: "probability", "log_odds" or "logit", which other targets of the request need not share;
+            None: the request's.
     """
 
     label: ClassLike | None = None
     versus: ClassLike | None = None
+    output_space: OutputSpace | str | None = None
+
+    def __post_init__(self) -> None:
+        if self.output_space is not None:
+            object.__setattr__(self, "output_space", choice(OutputSpace, self.output_space, "output_space"))
 
 
 TargetLike: TypeAlias = ClassLike | ClassTarget
@@ -57,6 +65,8 @@ def add_targets(field: Appendable[pb.ClassTarget], targets: Targets, scope: Fiel
             _set_reference(message.label, target.label, here.at("label"))
         if target.versus is not None:
             _set_reference(message.versus, target.versus, here.at("versus"))
+        if isinstance(target.output_space, OutputSpace):
+            message.output_space = pb.OutputSpace.Value(f"OUTPUT_SPACE_{target.output_space.name}")
 
 
 def add_references(field: Appendable[pb.ClassReference], labels: Labels, scope: FieldScope) -> None:

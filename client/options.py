@@ -96,7 +96,7 @@ class ExplainOptions:
         n_steps: a fixed number of quadrature nodes, in place of a tolerance.
         rule: "gauss_legendre" or "midpoint"; with n_steps.
         max_points: most points for a path; with a tolerance, or with the server's default one.
-        output_space: "probability", "log_odds" or "logit".
+        output_space: "probability", "log_odds" or "logit", for targets that name none of their own.
         embedding_layer: "word", "position" or "all".
         baseline: "pad_token", "mask_token", "unknown_token", "zero_embedding" or a `ReferenceText`; the
             scores of several are averaged.

@@ -14,6 +14,7 @@ from ligserve.client.rendering.figures import left_figure, unfinished_line
 from ligserve.client.rendering.pieces import printable
 from ligserve.client.sync_stream import ExplanationStream, explained_with_progress
 from ligserve.client.types.explanation import Explanation
+from ligserve.client.types.targets import target_names
 
 # With more targets each one's line stands with its scores.
 _MOST_TARGETS = 3
@@ -77,5 +78,6 @@ class Answer:
             return
         self.give(explanation)
         told = explanation.targets if len(explanation.targets) <= _MOST_TARGETS else ()
-        figures = (f"{target.target}: {left_figure(target)}" for target in told)
+        named = zip(target_names(told), told, strict=True)
+        figures = (f"{name}: {left_figure(target)}" for name, target in named)
         typer.echo(printable(f"ligserve: {'; '.join((unfinished_line(explanation), *figures))}"), err=True)

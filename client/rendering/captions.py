@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from ligserve.client.rendering.pieces import one_line
 from ligserve.client.types.enums import AnswerEnd
+from ligserve.client.types.targets import target_names
 from ligserve.client.types.words import slice_of
 
 if TYPE_CHECKING:
@@ -16,12 +17,15 @@ NO_ANSWER = "no span of the context"
 
 
 def caption(explanation: "Explanation", position: int) -> str:
-    """A target's class, label or end of an answer, with the token that it is about, if any; not escaped."""
+    """A target's class, label or end of an answer, with the token that it is about, if any; not escaped.
+
+    Classes have their output spaces beside them where these differ.
+    """
     target = explanation.targets[position].target
     place = _place(explanation, target)
     tokens = () if place is None else explanation.tokens[place : place + 1]
     if not tokens:
-        return str(target)
+        return target_names(explanation.targets)[position]
     # A special token stands for nothing in the text; its own spelling is shown.
     spelt = tokens[0].text if tokens[0].special else slice_of(tokens, explanation.texts).text
     return f"{replace(target, token=None)}: {one_line(spelt)} (token {place})"

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ligserve.client.types.plain import to_plain
+from ligserve.client.types.targets import target_names
 
 if TYPE_CHECKING:
     from ligserve.client.types.explanation import Explanation
@@ -19,15 +20,16 @@ def plain_explanation(explanation: "Explanation") -> dict[str, object]:
 
 def records(explanation: "Explanation") -> list[dict[str, object]]:
     """One row per target and token, or patch of an image."""
+    names = target_names(explanation.targets)
     if explanation.image_shape is not None:
         return [
-            {"target": str(target.target), **asdict(patch)}
-            for position, target in enumerate(explanation.targets)
+            {"target": names[position], **asdict(patch)}
+            for position in range(len(explanation.targets))
             for patch in explanation.patches(position)
         ]
     return [
         {
-            "target": str(target.target),
+            "target": names[position],
             **{name: getattr(token, name) for name in token.__slots__},
             "score": score,
             "normalised_score": share,

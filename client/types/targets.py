@@ -160,6 +160,15 @@ class TargetExplanation:
         return normalised(self.scores)
 
 
+def target_names(targets: Sequence[TargetExplanation]) -> list[str]:
+    """The targets in words, each with its output space where these differ."""
+    names = [str(each.target) for each in targets]
+    spaces = [each.target.output_space for each in targets]
+    if len(set(spaces)) < 2:
+        return names
+    return [f"{name} ({space.replace('_', '-')})" for name, space in zip(names, spaces, strict=True)]
+
+
 def normalised(scores: Sequence[float]) -> tuple[float, ...]:
     """Scores divided by their L2 norm; zeros stay zeros."""
     norm = math.hypot(*scores)

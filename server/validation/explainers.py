@@ -168,7 +168,7 @@ def check_template(found: Violations, path: str, template: str, max_text_chars: 
 
 
 def check_targets(found: Violations, path: str, targets: Sequence[pb.ClassTarget]) -> None:
-    """Check the number of targets, and that each class is named."""
+    """Check the number of targets, that each class is named, and the output spaces."""
     if len(targets) > MAX_TARGETS:
         found.add(path, f"holds {len(targets)} targets, but may hold at most {MAX_TARGETS}")
         return
@@ -177,6 +177,7 @@ def check_targets(found: Violations, path: str, targets: Sequence[pb.ClassTarget
             check_class(found, f"{path}[{i}].label", target.label)
         if target.HasField("versus"):
             check_class(found, f"{path}[{i}].versus", target.versus)
+        found.known_enum(f"{path}[{i}].output_space", target.output_space, pb.OutputSpace)
 
 
 def check_class(found: Violations, path: str, reference: pb.ClassReference) -> None:

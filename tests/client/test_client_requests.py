@@ -14,6 +14,7 @@ from ligserve.client import (
     InvalidRequestError,
     MultiLabelClassification,
     NoiseTunnel,
+    OutputSpace,
     PairwiseSequenceClassification,
     Precision,
     QuestionAnswering,
@@ -31,7 +32,8 @@ from ligserve.v1 import explanation_service_pb2 as service_pb
 PLAIN = ExplainOptions()
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 UINTS = st.integers(0, 2**32 - 1)
-TARGETS = st.builds(ClassTarget, st.none() | UINTS | TEXTS, st.none() | UINTS | TEXTS)
+REFERENCES = st.none() | UINTS | TEXTS
+TARGETS = st.builds(ClassTarget, REFERENCES, REFERENCES, st.none() | st.sampled_from(OutputSpace))
 
 EVERY_TASK: list[Task] = [
     SequenceClassification("a", ["X", 1, ClassTarget("X", versus=0)], ["n", "p"]),
@@ -50,7 +52,8 @@ def read_target(target: Any) -> ClassTarget:
         kind = reference.WhichOneof("reference")
         return getattr(reference, kind) if kind else None
 
-    return ClassTarget(read("label"), read("versus"))
+    space = pb.OutputSpace.Name(target.output_space).removeprefix("OUTPUT_SPACE_").lower()
+    return ClassTarget(read("label"), read("versus"), None if space == "unspecified" else space)
 
 
 @pytest.mark.parametrize("task", EVERY_TASK, ids=lambda task: type(task).__name__)
@@ -78,6 +81,13 @@ def test_a_task_survives_the_wire(text: str, targets: list[ClassTarget], labels:
     sent = service_pb.ExplainRequest.FromString(request.SerializeToString()).sequence_classification
     read = SequenceClassification(sent.text, map(read_target, sent.targets), sent.custom_labels)
     assert read == task
+
+
+def test_a_target_takes_the_name_of_a_space_alone() -> None:
+    assert ClassTarget(0, output_space="log_odds").output_space is OutputSpace.LOG_ODDS
+    for wrong in ("logits", "PROBABILITY", 1):
+        with pytest.raises(ValueError, match="output_space must be one of probability, log_odds, logit"):
+            ClassTarget(0, output_space=wrong)  # type: ignore[arg-type]
 
 
 def test_targets_have_short_forms() -> None:

@@ -108,6 +108,11 @@ WRONG: dict[str, tuple[pb.ExplainRequest, str, str]] = {
     "2 points": (request(tolerance={"max_points": 2}), "options.tolerance.max_points", "from 17 to 16384"),
     "unknown convention": (request(convention=9), "options.convention", "no value 9"),
     "unknown space": (request(output_space=9), "options.output_space", "no value 9"),
+    "unknown space of a target": (
+        explaining("sequence_classification", text=TEXT, targets=[{"output_space": 9}]),
+        f"{TARGETS}.output_space",
+        "no value 9",
+    ),
     "stride 0": (request(long_input={"window": {"stride": 0}}), STRIDE, "is 0, but must be at least 1"),
     "stride too long": (
         request("word " * 500, long_input={"window": {"stride": 127}}),

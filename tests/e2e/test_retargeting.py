@@ -125,6 +125,10 @@ def test_a_retargetable_answer_pays_for_all_that_follow(keeping: Client, convent
         for target in again.targets:
             assert abs(target.convergence_delta) <= target.error_bound
             assert target.stop_reason == "tolerance"
+    mixed = SequenceClassification(text, targets=[ClassTarget(1, output_space=space) for space in SPACES])
+    several = keeping.explain("three", mixed, tolerance=0.05, convention=convention)
+    assert (several.cost.points, several.cost.gradients) == (0, 0)
+    assert [each.target.output_space for each in several.targets] == list(SPACES)
 
 
 def test_pairs_and_hypotheses_are_retargetable(keeping: Client) -> None:

@@ -58,6 +58,14 @@ def test_texts_that_are_not(text: str) -> None:
         (pb.ExplainRequest(), ["model", "explainer"]),
         (classify(targets=[{}] * 65), ["sequence_classification.targets"]),
         (
+            classify(targets=[{"output_space": space} for space in range(5)]),
+            ["sequence_classification.targets[4].output_space"],
+        ),
+        (
+            other(PAIR, text1="t", text2="t", targets=[{"output_space": -1}]),
+            [f"{PAIR}.targets[0].output_space"],
+        ),
+        (
             classify(targets=[{}, {"label": {"index": 0}}, {"label": {}, "versus": {"name": ""}}]),
             ["sequence_classification.targets[2].label", "sequence_classification.targets[2].versus.name"],
         ),

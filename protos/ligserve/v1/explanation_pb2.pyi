@@ -54,7 +54,9 @@ class _OutputSpace:
 class _OutputSpaceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OutputSpace.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     OUTPUT_SPACE_UNSPECIFIED: _OutputSpace.ValueType  # 0
-    """Default: PROBABILITY (image classification in the LIBRARY convention: LOGIT)."""
+    """Default: PROBABILITY (image classification in the LIBRARY convention: LOGIT); of a ClassTarget the
+    request's options.output_space.
+    """
     OUTPUT_SPACE_PROBABILITY: _OutputSpace.ValueType  # 1
     """Softmax of the logits; the sigmoid of a single logit, or of each logit in multi-label
     classification; in question answering the softmax over tokens that Answer.probability tells of;
@@ -69,7 +71,9 @@ class OutputSpace(_OutputSpace, metaclass=_OutputSpaceEnumTypeWrapper):
     """The function of the logits that is explained."""
 
 OUTPUT_SPACE_UNSPECIFIED: OutputSpace.ValueType  # 0
-"""Default: PROBABILITY (image classification in the LIBRARY convention: LOGIT)."""
+"""Default: PROBABILITY (image classification in the LIBRARY convention: LOGIT); of a ClassTarget the
+request's options.output_space.
+"""
 OUTPUT_SPACE_PROBABILITY: OutputSpace.ValueType  # 1
 """Softmax of the logits; the sigmoid of a single logit, or of each logit in multi-label
 classification; in question answering the softmax over tokens that Answer.probability tells of;
@@ -218,6 +222,11 @@ class ClassTarget(_message.Message):
 
     LABEL_FIELD_NUMBER: _builtins.int
     VERSUS_FIELD_NUMBER: _builtins.int
+    OUTPUT_SPACE_FIELD_NUMBER: _builtins.int
+    output_space: Global___OutputSpace.ValueType
+    """The function of the logits that is explained; targets of one request may differ in it, and share their
+    path all the same. Default: the request's options.output_space.
+    """
     @_builtins.property
     def label(self) -> Global___ClassReference:
         """The class whose output is explained. Default: the predicted class."""
@@ -233,10 +242,11 @@ class ClassTarget(_message.Message):
         *,
         label: Global___ClassReference | None = ...,
         versus: Global___ClassReference | None = ...,
+        output_space: Global___OutputSpace.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "versus", b"versus"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "versus", b"versus"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "output_space", b"output_space", "versus", b"versus"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1032,8 +1042,9 @@ class ExplainOptions(_message.Message):
     convention: Global___Convention.ValueType
     """Whose habits the answer follows. Default: FAITHFUL."""
     output_space: Global___OutputSpace.ValueType
-    """The function of the logits that is explained. Default: PROBABILITY (question answering in the
-    LIBRARY convention: LOGIT, the only one there; image classification in that convention: LOGIT).
+    """The function of the logits that is explained, of targets that name none of their own
+    (ClassTarget.output_space). Default: PROBABILITY (question answering in the LIBRARY convention: LOGIT, the
+    only one there; image classification in that convention: LOGIT).
     """
     embedding_layer: Global___EmbeddingLayer.ValueType
     """The layer whose output the path moves. Default: WORD (question answering in the LIBRARY

@@ -18,10 +18,11 @@ class MeanLogits:
     """K functions of the mean over W windows of their logits (a Coupling of the windows' paths).
 
     Where n classes share out a probability only the differences of their logits count, so that n - 1 of them
-    are followed through every window; a class that is judged by itself has one logit.
+    are followed through every window; a class that is judged by itself has one logit. A logit as a target
+    beside others needs the last class's logit as well, to which the differences are.
 
     Args:
-        outputs: the functions, probabilities or log-odds.
+        outputs: the functions.
         classes: number of logits.
 
     Attributes:
@@ -30,18 +31,18 @@ class MeanLogits:
     """
 
     def __init__(self, outputs: Sequence[ClassOutput], classes: int) -> None:
-        among = [each.among or tuple(range(classes)) for each in outputs]
-        parts = {group: _followed(group) for group in among}
-        self.followed = list(dict.fromkeys(output for part in parts.values() for output in part))
+        parts = [_part(each, each.among or tuple(range(classes))) for each in outputs]
+        followed = {part: part.followed() for part in dict.fromkeys(parts)}
+        self.followed = list(dict.fromkeys(output for each in followed.values() for output in each))
         place = {output: number for number, output in enumerate(self.followed)}
-        places = {group: [place[output] for output in part] for group, part in parts.items()}
+        places = {part: [place[output] for output in each] for part, each in followed.items()}
         self._functions = [
-            _Function(_among_its_own(output, group), places[group])
-            for output, group in zip(outputs, among, strict=True)
+            _Function(_among_its_own(output, part.classes), places[part], part.level)
+            for output, part in zip(outputs, parts, strict=True)
         ]
         self.reach: NDArray[np.bool_] = np.zeros((len(outputs), len(self.followed)), dtype=np.bool_)
-        for number, group in enumerate(among):
-            self.reach[number, places[group]] = True
+        for number, part in enumerate(parts):
+            self.reach[number, places[part]] = True
 
     def __call__(self, followed: Floats) -> tuple[Floats, Floats, Floats]:
         """From what is followed, (W x J,), one window after the other, to what a Coupling gives."""
@@ -55,16 +56,38 @@ class MeanLogits:
 
 
 @dataclass(frozen=True)
+class _Part:
+    """What of the logits a function depends on.
+
+    Attributes:
+        classes: those whose logits, or differences of logits, count.
+        level: whether not the differences alone count.
+    """
+
+    classes: tuple[int, ...]
+    level: bool
+
+    def followed(self) -> list[ClassOutput]:
+        """The differences to the last class's logit, then that logit where the level counts."""
+        *others, last = self.classes
+        differences = [ClassOutput(each, last, pb.OUTPUT_SPACE_LOGIT) for each in others]
+        alone = [ClassOutput(last, None, pb.OUTPUT_SPACE_LOGIT)]
+        return differences + (alone if self.level else [])
+
+
+@dataclass(frozen=True)
 class _Function:
     """A function of some of the means.
 
     Attributes:
         output: the function of the logits of its own classes.
         places: which of the means make these.
+        level: whether the last of these is the last class's logit.
     """
 
     output: ClassOutput
     places: list[int]
+    level: bool
 
     def at(self, mean: Tensor) -> tuple[float, Floats, float]:
         """Value, derivatives by its own means, and log-odds, at the means (J,)."""
@@ -76,9 +99,9 @@ class _Function:
         return float(value.detach()), slopes.numpy(), float(self.output.log_odds(logits.detach()))
 
     def _logits(self, own: Tensor) -> Tensor:
-        """(1, n): those of the classes but for a constant, which shifts none of the outputs."""
-        alone = self.output.among is not None
-        return own[None] if alone else torch.cat([own, own.new_zeros(1)])[None]
+        """(1, n): those of the classes; but for a constant where that does not shift the output."""
+        differences, level = (own[:-1], own[-1]) if self.level else (own, own.new_zeros(()))
+        return (torch.cat([differences, own.new_zeros(1)]) + level)[None]
 
 
 def mean_logits(explained: Sequence[Explained], classes: int) -> MeanLogits | None:
@@ -105,11 +128,11 @@ def _is_linear(output: ClassOutput, classes: int) -> bool:
     return output.space == pb.OUTPUT_SPACE_LOGIT or (log_odds and shared_by <= 2)
 
 
-def _followed(group: tuple[int, ...]) -> list[ClassOutput]:
-    """What is followed for classes that share out a probability."""
-    *others, last = group
-    versus = last if others else None
-    return [ClassOutput(each, versus, pb.OUTPUT_SPACE_LOGIT) for each in others or group]
+def _part(output: ClassOutput, group: tuple[int, ...]) -> _Part:
+    """What a function depends on, of classes that share out a probability."""
+    if output.space != pb.OUTPUT_SPACE_LOGIT or output.versus_index is not None:
+        return _Part(group, level=len(group) == 1)
+    return _Part(tuple(dict.fromkeys((output.class_index, group[-1]))), level=True)
 
 
 def _among_its_own(output: ClassOutput, group: tuple[int, ...]) -> ClassOutput:

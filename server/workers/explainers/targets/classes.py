@@ -14,6 +14,12 @@ from ligserve.v1 import explanation_pb2, explanation_service_pb2
 _LISTED_CLASSES = 20
 _LONGEST_NAME = 60
 
+_SPACES = {
+    explanation_pb2.OUTPUT_SPACE_PROBABILITY: "probability",
+    explanation_pb2.OUTPUT_SPACE_LOG_ODDS: "log-odds",
+    explanation_pb2.OUTPUT_SPACE_LOGIT: "logit",
+}
+
 
 class ClassTargets:
     """The targets of a classification request, checked against a model's labels.
@@ -21,7 +27,7 @@ class ClassTargets:
     Args:
         labels: one per logit.
         targets: as asked for; none means the predicted class.
-        space: the output space of all of them.
+        space: the output space of those that name none.
         field: the request's field that holds the targets, for error messages.
         flipped: whether a single logit's opposite is explained.
 
@@ -39,13 +45,17 @@ class ClassTargets:
         flipped: bool = False,
     ) -> None:
         self._labels = labels
-        self._space = space
         self._flipped = flipped and len(labels) == 1
         asked = targets or [explanation_pb2.ClassTarget()]
         self._asked = [
-            (self._class(target, "label", path), self._class(target, "versus", path))
-            for target, path in zip(asked, (f"{field}[{n}]" for n in range(len(asked))), strict=True)
+            (
+                self._class(target, "label", f"{field}[{n}]"),
+                self._class(target, "versus", f"{field}[{n}]"),
+                target.output_space or space,
+            )
+            for n, target in enumerate(asked)
         ]
+        self._in_one_space = len({space for _, _, space in self._asked}) == 1
 
     @property
     def count(self) -> int:
@@ -59,8 +69,8 @@ class ClassTargets:
     def explained_of(self, predicted: int) -> list[Explained]:
         """What is explained, now that the predicted class is known."""
         outputs = [
-            ClassOutput(predicted if label is None else label, versus, self._space, flipped=self._flipped)
-            for label, versus in self._asked
+            ClassOutput(predicted if label is None else label, versus, space, flipped=self._flipped)
+            for label, versus, space in self._asked
         ]
         return [Explained(output, self._described(output), self._name(output)) for output in outputs]
 
@@ -92,10 +102,11 @@ class ClassTargets:
         return target
 
     def _name(self, output: ClassOutput) -> str:
-        """What warnings call a target."""
+        """What warnings call a target; its space tells it from the same class in another one."""
         name = ("not " if self._flipped else "") + self._labels[output.class_index]
-        versus = output.versus_index
-        return name if versus is None else f"{name} rather than {self._labels[versus]}"
+        if output.versus_index is not None:
+            name += f" rather than {self._labels[output.versus_index]}"
+        return name if self._in_one_space else f"{name} ({_SPACES[output.space]})"
 
     def _class(
         self, target: explanation_pb2.ClassTarget, name: Literal["label", "versus"], path: str
