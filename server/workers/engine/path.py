@@ -35,6 +35,7 @@ class Path:
         most_outputs: how many outputs are explained at most; None where only the prediction tells.
 
     Attributes:
+        planned: points done and asked for so far.
         predicts_itself: whether its first batch of points may tell its prediction, which then costs nothing:
             the input's own point is one of them.
     """
@@ -67,7 +68,7 @@ class Path:
         self._evaluations = Evaluations(spec, basis)
         self._ends: Sequence[Ends] | None = None
         self._due = rule.start()
-        self._planned = 1 if spec.stands_still else len(self._due)
+        self.planned = 1 if spec.stands_still else len(self._due)
         self._missing = set(self._due)
         self._held_back: list[float] = []
         self._first: NodeValue | None = None
@@ -110,11 +111,6 @@ class Path:
         """What the token sums of its first round take at least."""
         evaluations = sum(len(self.needed(alpha)) for alpha in self._missing)
         return evaluations * self.spec.length * FLOAT32_BYTES
-
-    @property
-    def planned(self) -> int:
-        """Points done and asked for so far."""
-        return self._planned
 
     @property
     def cancelled(self) -> bool:
@@ -219,7 +215,7 @@ class Path:
     def _start_round(self, due: list[float]) -> None:
         self._waits = False
         self._due = due
-        self._planned += 0 if self._stands_still else len(self._due)
+        self.planned += 0 if self._stands_still else len(self._due)
         self._missing = set(self._due)
         self.listener.points_done(self)
         if self._due:
@@ -236,7 +232,7 @@ class Path:
     def skip(self) -> None:
         """Nothing is explained: no point is computed."""
         self._due, self._missing = [], set()
-        self._planned = 0
+        self.planned = 0
         self.listener.finished(self)
 
     def stop_early(self) -> None:
