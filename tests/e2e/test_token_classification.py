@@ -88,9 +88,9 @@ def test_labels_are_the_deployed_models(client: Client, zoo_model: ZooModel, nam
             assert target.label == ENTITY_LABELS[target.class_index]
             assert abs(target.f_input - expected[position].max()) <= PROBABILITY_TOLERANCE
         assert_adds_up(explanation, exact.get("tolerance"))
-        assert explanation.cost.points == max(t.points for t in explanation.targets), (
-            "one path for all tokens"
-        )
+        assert explanation.cost.rows <= explanation.cost.points + 1, "one path for all tokens"
+        points = [target.points for target in explanation.targets]
+        assert max(points) <= explanation.cost.points < sum(points)
 
 
 @pytest.mark.parametrize("space", SPACES)
