@@ -75,11 +75,11 @@ def test_every_target_is_what_it_is_alone() -> None:
     for number in range(len(several())):
         alone = integrate(AdaptiveRule(TOLERANCE, 4096), several()[number])
         assert together.points[number] == alone.points[0]
-        np.testing.assert_array_equal(together.scores[number], alone.scores[0])
+        np.testing.assert_allclose(together.scores[number], alone.scores[0], rtol=1e-9)
         assert together.score_errors is not None
         assert alone.score_errors is not None
-        np.testing.assert_array_equal(together.score_errors[number], alone.score_errors[0])
-        assert together.error_bound[number] == alone.error_bound[0]
+        np.testing.assert_allclose(together.score_errors[number], alone.score_errors[0], rtol=1e-6)
+        assert together.error_bound[number] == pytest.approx(alone.error_bound[0], rel=1e-6)
     assert len(set(together.points)) > 2
 
 
@@ -316,8 +316,8 @@ def test_what_is_expected_is_what_each_target_takes() -> None:
     ("explainer", "classes", "options", "separate"),
     [
         ("token_classification", 3, {}, True),
-        ("multi_label_classification", 6, {}, True),
-        ("multi_label_classification", 3, {}, False),
+        ("multi_label_classification", 16, {}, True),
+        ("multi_label_classification", 15, {}, False),
         ("multi_label_classification", 6, {"retargetable": True}, False),
         ("sequence_classification", 6, {}, False),
         ("token_classification", 3, {"convention": pb.CONVENTION_LIBRARY}, False),

@@ -99,9 +99,17 @@ class AdaptiveRule:
 
     def advance(self) -> list[float]:
         """Close the round; the middles of the panels that are split next, worst first."""
-        held = samples(self._new) if self._samples is None else self._samples.with_more(self._new)
+        held = self.held()
+        return self.close(held, findings(held, score_errors=self._score_errors))
+
+    def held(self) -> Samples:
+        """The values of all points so far, of the targets that are worked on."""
+        return samples(self._new) if self._samples is None else self._samples.with_more(self._new)
+
+    def close(self, held: Samples, found: Findings) -> list[float]:
+        """`advance`, with what is held and found."""
         results = self._results = self._results or Results(len(held.f), held.tokens, self._whole)
-        found, better = self._put(held, results)
+        better = self._put(held, found, results)
         if not better.all():
             results.close(~better, pb.STOP_REASON_NOISE_FLOOR)
             found, held = found.of(better), held.of(np.flatnonzero(better))
@@ -125,9 +133,9 @@ class AdaptiveRule:
         """
         if not self._new or (self._samples is None and not self._tells_enough()):
             return
-        held = samples(self._new) if self._samples is None else self._samples.with_more(self._new)
+        held = self.held()
         self._results = self._results or Results(len(held.f), held.tokens, self._whole)
-        self._put(held, self._results)
+        self._put(held, findings(held, score_errors=self._score_errors), self._results)
         self._samples = None
         self._results.close(self._reached(self._results), pb.STOP_REASON_TOLERANCE)
 
@@ -143,14 +151,13 @@ class AdaptiveRule:
         """Whether the points of a first round that is cut will do."""
         return len(self._new) >= LEAST_POINTS and {0.0, 1.0} <= self._new.keys()
 
-    def _put(self, held: Samples, results: Results) -> tuple[Findings, NDArray[np.bool_]]:
-        """Take in what a round has found; and (open,), for which targets that counts from now on."""
+    def _put(self, held: Samples, found: Findings, results: Results) -> NDArray[np.bool_]:
+        """Take in what a round has found; (open,), for which targets that counts from now on."""
         self._new = {}
-        found = findings(held, score_errors=self._score_errors)
         if held.score_noise and results.rounds:
-            return found, results.put_if_better(found, held, self._tolerance)
+            return results.put_if_better(found, held, self._tolerance)
         results.put(found, held)
-        return found, np.ones(len(results.open), dtype=np.bool_)
+        return np.ones(len(results.open), dtype=np.bool_)
 
     def _reached(self, results: Results) -> NDArray[np.bool_]:
         """(open,): whether the tolerance is."""

@@ -1,5 +1,6 @@
 """What the points so far say of every target: integrals, corrected, and their errors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ class Findings:
     rounding: Floats
     noise: Floats
 
-    def of(self, kept: NDArray[np.bool_]) -> "Findings":
+    def of(self, kept: NDArray[np.bool_] | Sequence[int]) -> "Findings":
         """Some of the targets."""
         return Findings(
             self.scores[kept],

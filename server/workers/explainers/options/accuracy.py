@@ -18,8 +18,9 @@ DEFAULT_MAX_POINTS = 1024
 DEFAULT_STEPS = 50
 # Of a long text as many are open at least; more of them only where they are short.
 WINDOWS_AT_ONCE = 2
-# So many targets of one path have points of their own: of fewer, most points would be for all of them.
-MANY_TARGETS = 4
+# So many targets of one path have points of their own: of fewer, most points would be for all of them, and
+# smaller batches take what is left out (docs/quadrature.md).
+MANY_TARGETS = 16
 
 
 def quadrature_rule(
