@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ligserve.client.rendering.pieces import one_line
 from ligserve.client.types.enums import AnswerEnd
-from ligserve.client.types.targets import target_names
+from ligserve.client.types.targets import target_name
 from ligserve.client.types.words import slice_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def caption(explanation: "Explanation", position: int) -> str:
     place = _place(explanation, target)
     tokens = () if place is None else explanation.tokens[place : place + 1]
     if not tokens:
-        return target_names(explanation.targets)[position]
+        return target_name(explanation.targets, position)
     # A special token stands for nothing in the text; its own spelling is shown.
     spelt = tokens[0].text if tokens[0].special else slice_of(tokens, explanation.texts).text
     return f"{replace(target, token=None)}: {one_line(spelt)} (token {place})"

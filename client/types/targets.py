@@ -162,11 +162,21 @@ class TargetExplanation:
 
 def target_names(targets: Sequence[TargetExplanation]) -> list[str]:
     """The targets in words, each with its output space where these differ."""
-    names = [str(each.target) for each in targets]
-    spaces = [each.target.output_space for each in targets]
-    if len(set(spaces)) < 2:
-        return names
-    return [f"{name} ({space.replace('_', '-')})" for name, space in zip(names, spaces, strict=True)]
+    differ = _spaces_differ(targets)
+    return [_name(each.target, with_space=differ) for each in targets]
+
+
+def target_name(targets: Sequence[TargetExplanation], position: int) -> str:
+    """One of them."""
+    return _name(targets[position].target, with_space=_spaces_differ(targets))
+
+
+def _spaces_differ(targets: Sequence[TargetExplanation]) -> bool:
+    return len({each.target.output_space for each in targets}) > 1
+
+
+def _name(target: Target, *, with_space: bool) -> str:
+    return f"{target} ({target.output_space.replace('_', '-')})" if with_space else str(target)
 
 
 def normalised(scores: Sequence[float]) -> tuple[float, ...]:

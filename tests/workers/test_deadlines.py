@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from ligserve.server.workers.engine import deadlines, forward_work, in_flight
 from ligserve.server.workers.engine import engine as engine_module
 from ligserve.server.workers.engine import path as path_module
+from ligserve.server.workers.engine.deadlines import MARGIN_S
 from ligserve.server.workers.engine.engine import Engine
 from ligserve.server.workers.engine.outputs import ClassOutput
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.scheduler import Scheduler
-from ligserve.server.workers.engine.turn_times import MARGIN_S
 from ligserve.server.workers.models.loaded import TextModel
 from ligserve.server.workers.quadrature import AdaptiveRule, FixedRule, LockStep, PathEstimate, midpoint
 from ligserve.server.workers.quadrature.rule import Floats

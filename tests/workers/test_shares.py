@@ -104,9 +104,9 @@ def test_a_request_that_takes_more_points_than_was_forecast_is_short_no_more(
 ) -> None:
     path = path_of(model, "good", steps=10)
     scheduler.add(path)
-    assert not scheduler.others_wait
+    assert not scheduler.others_wait(scheduler.places())
     path.cost.points = SHORT
-    assert scheduler.others_wait
+    assert scheduler.others_wait(scheduler.places())
 
 
 def test_of_short_requests_the_shortest_is_next_and_company_of_its_length_joins_it(

@@ -3,19 +3,23 @@
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import groupby
+from math import inf
 
 from ligserve.server.workers.engine.budgets import Budgets
+from ligserve.server.workers.engine.end_times import WAY
 from ligserve.server.workers.engine.path import Path
 from ligserve.server.workers.engine.self_prediction import OUTPUTS_PER_TURN
 from ligserve.server.workers.engine.spec import PathSpec
 from ligserve.server.workers.engine.speed import Speed
-from ligserve.server.workers.engine.turn_times import MARGIN_S, SLACK, TurnTimes
+from ligserve.server.workers.engine.turn_times import TurnTimes
 
 # Nobody looks closer while the nearest deadline is as far as that, and so many times as far as recent turns
 # ask for.
 FAR_S, FAR = 10.0, 20.0
-# Closing rounds at the end takes the worker, the front and the client, one after the other.
-WAY = 3.0
+# The next turn may take so many times what the longest recent one took, or what its size tells.
+SLACK = 1.25
+# What else it takes to give an answer.
+MARGIN_S = 0.05
 
 
 class Deadlines:
@@ -65,19 +69,23 @@ class Deadlines:
         """Seconds of the largest next turn of each workload."""
         largest: dict[Hashable, tuple[int, PathSpec]] = {}
         for path in paths:
-            if path.due:
-                spec = path.spec
-                rows = min(len(path.due), max(1, self._budgets.rows(spec.model, spec.tokens)))
-                passes = rows * spec.tokens * (1 + min(path.evaluations, OUTPUTS_PER_TURN))
-                most = max(largest.get(spec.workload, (0, spec)), (passes, spec), key=lambda each: each[0])
-                largest[spec.workload] = most
+            passes, workload = self._next_passes(path), path.spec.workload
+            if passes and (workload not in largest or passes > largest[workload][0]):
+                largest[workload] = passes, path.spec
         for passes, spec in largest.values():
             yield self._speed(spec).seconds(1, passes) or 0.0
 
+    def _next_passes(self, path: Path) -> int:
+        """Token passes of its next turn, at most; 0 where none is due."""
+        if not path.due:
+            return 0
+        tokens = path.spec.tokens
+        rows = min(len(path.due), max(1, self._budgets.rows(path.spec.model, tokens)))
+        return rows * tokens * (1 + min(path.evaluations, OUTPUTS_PER_TURN))
+
 
 def _deadline(path: Path) -> float:
-    assert path.deadline is not None
-    return path.deadline
+    return inf if path.deadline is None else path.deadline
 
 
 def _closing(paths: Iterable[Path]) -> float:

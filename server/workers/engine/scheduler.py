@@ -1,7 +1,7 @@
 """Which points share the next batch."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -106,7 +106,7 @@ class Scheduler:
             short: whether it is a short request's turn, or another's; None: short ones go first.
             before: a place; short requests that have no earlier one wait.
         """
-        places = self._short.places(self._paths)
+        places = self.places()
         waiting = [path for path in self._paths if path.due and not path.cancelled]
         if most_turns is not None:
             waiting = [path for path in waiting if _turns(path) <= most_turns]
@@ -125,15 +125,12 @@ class Scheduler:
         self._send_to_the_back([piece.path for piece in batch])
         return batch
 
-    def place_of(self, slices: Sequence[Slice]) -> float:
-        """The place of the short request whose points are among these; of several the first; inf for none."""
-        places = self._short.places(self._paths)
-        return min(places.get(piece.path.owner, inf) for piece in slices)
+    def places(self) -> Mapping[object, float]:
+        """The owners of short requests; the one with the least has the next turn."""
+        return self._short.places(self._paths)
 
-    @property
-    def others_wait(self) -> bool:
-        """Whether points are due that are no short request's."""
-        places = self._short.places(self._paths)
+    def others_wait(self, places: Mapping[object, float]) -> bool:
+        """Whether points are due that are no short request's, which have these places."""
         return any(path.due and path.owner not in places for path in self._paths if not path.cancelled)
 
     def _send_to_the_back(self, served: list[Path]) -> None:

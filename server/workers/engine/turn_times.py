@@ -1,14 +1,10 @@
-"""How long before a deadline an answer has to leave, learnt from recent turns."""
+"""How long turns take, learnt from recent ones."""
 
 from collections import deque
 from collections.abc import Hashable, Iterable
 
 # So many turns of each workload count: a long text that has left is soon forgotten.
 REMEMBERED = 8
-# The next turn may take so many times what the longest of them took.
-SLACK = 1.25
-# What else it takes to give an answer.
-MARGIN_S = 0.05
 
 
 class TurnTimes:

@@ -6,6 +6,7 @@ under a steady stream of them it is paid turn by turn.
 """
 
 from collections import deque
+from collections.abc import Mapping
 from math import inf
 
 from ligserve.server.workers.engine.batch import Batch
@@ -34,27 +35,29 @@ class Turns:
 
     def next_of(self, under_way: deque[Batch]) -> Batch | None:
         """The batch that has the next turn, out of those under way, or a new one; None if there is none."""
+        # One look for all: it goes through every path.
+        places = self._scheduler.places()
         if self._ahead < PATIENCE:
-            return self._of_short(under_way) or self._of_others(under_way)
-        return self._of_others(under_way) or self._of_short(under_way)
+            return self._of_short(under_way, places) or self._of_others(under_way, places)
+        return self._of_others(under_way, places) or self._of_short(under_way, places)
 
-    def _of_short(self, under_way: deque[Batch]) -> Batch | None:
+    def _of_short(self, under_way: deque[Batch], owners: Mapping[object, float]) -> Batch | None:
         """The batch of the short request that is next: one that was begun, or a new one."""
-        places = {batch: self._place(batch) for batch in under_way}
+        places = {batch: _place(batch, owners) for batch in under_way}
         begun = min(places, key=places.__getitem__, default=None)
         before = inf if begun is None else places[begun]
         batch = self._new(under_way, short=True, before=before)
         if batch is None and before < inf:
             batch = begun
-        if batch is not None and (inf in places.values() or self._scheduler.others_wait):
+        if batch is not None and (inf in places.values() or self._scheduler.others_wait(owners)):
             self._ahead += 1
         if batch in places:
             under_way.remove(batch)
         return batch
 
-    def _of_others(self, under_way: deque[Batch]) -> Batch | None:
+    def _of_others(self, under_way: deque[Batch], owners: Mapping[object, float]) -> Batch | None:
         """The one that was begun and waited longest, and a new one, in turn."""
-        begun = [batch for batch in under_way if self._place(batch) == inf]
+        begun = [batch for batch in under_way if _place(batch, owners) == inf]
         batch = None if begun and not self._new_is_next else self._new(under_way, short=False)
         self._new_is_next = batch is None
         if batch is None and begun:
@@ -64,12 +67,18 @@ class Turns:
             self._ahead = max(0, self._ahead - (EVERY - 1))
         return batch
 
-    def _place(self, batch: Batch) -> float:
-        """Of the short request in it. One that has failed waits as others do, which may hold the memory."""
-        return self._scheduler.place_of(batch.slices) if batch.holds_memory else inf
-
     def _new(self, under_way: deque[Batch], *, short: bool, before: float = inf) -> Batch | None:
         crowded = len(under_way) >= MAX_UNDER_WAY
         most_turns = 1 if crowded else None
         slices = self._scheduler.next_batch(most_turns=most_turns, short=short, before=before)
         return Batch(slices) if slices else None
+
+
+def _place(batch: Batch, places: Mapping[object, float]) -> float:
+    """Of the short request in it, of several the first; inf for none.
+
+    One that has failed waits as others do, which may hold the memory.
+    """
+    if not batch.holds_memory:
+        return inf
+    return min(places.get(piece.path.owner, inf) for piece in batch.slices)

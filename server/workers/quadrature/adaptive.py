@@ -24,9 +24,8 @@ from ligserve.server.workers.quadrature.samples import Samples, samples
 from ligserve.v1 import explanation_service_pb2 as pb
 
 # Classifiers change most in the first two thirds of the path, and fast where it leaves the baseline.
-FIRST_POINTS = tuple(number / 64 for number in (0, 1, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64))
-# The same in the order of their worth, for a deadline amid them: the end is where the prediction is.
-IN_ORDER = tuple(number / 64 for number in (64, 0, 32, 16, 48, 8, 24, 40, 4, 56, 12, 28, 20, 36, 1))
+# In the order of their worth, for a deadline amid them: the end is where the prediction is.
+FIRST_POINTS = tuple(number / 64 for number in (64, 0, 32, 16, 48, 8, 24, 40, 4, 56, 12, 28, 20, 36, 1))
 # With fewer of them the scores' errors are half of the scores, and one bar in four does not hold.
 LEAST_POINTS = 7
 # Panels with less error than these shares of the ends' rounding or of max(|df|, sum |scores|) hold only
@@ -73,7 +72,7 @@ class AdaptiveRule:
 
     def start(self) -> list[float]:
         """Both ends first, then whatever halves the widest gaps."""
-        return list(IN_ORDER)
+        return list(FIRST_POINTS)
 
     def forecast(self, targets: int) -> PointsForecast:
         """At least the first round, at most the points that are allowed."""

@@ -45,8 +45,7 @@ def quadrature_rule(
         return _fixed(options.fixed_steps)
     max_points = _max_points(options)
     max_points = min(max_points, points_that_fit or max_points)
-    rule = SeparateRule if separate >= MANY_TARGETS else AdaptiveRule
-    return rule(tolerance, max_points, most_bytes=MAX_KEPT_BYTES // paths)
+    return _adaptive(separate)(tolerance, max_points, most_bytes=MAX_KEPT_BYTES // paths)
 
 
 def image_rule(
@@ -95,8 +94,13 @@ def window_rule(
         return _fixed(options.fixed_steps)
     tolerance /= 1 + tolerance
     most_bytes = MAX_KEPT_BYTES // WINDOWS_AT_ONCE
-    rule = AdaptiveRule if shared or len(change) < MANY_TARGETS else SeparateRule
+    rule = _adaptive(1 if shared else len(change))
     return rule(tolerance, _max_points(options), change, most_bytes=most_bytes)
+
+
+def _adaptive(separate: int) -> type[AdaptiveRule] | type[SeparateRule]:
+    """Which rule does for targets of which so many cost a backward pass each at a point."""
+    return SeparateRule if separate >= MANY_TARGETS else AdaptiveRule
 
 
 def asked_tolerance(options: pb.ExplainOptions, convention: "pb.Convention.ValueType") -> float | None:
